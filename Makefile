@@ -1,0 +1,49 @@
+# What a newcomer types. Every target sets up what it needs, once: VENV is the virtual environment, PYTHON the
+# interpreter to make it with.
+
+VENV ?= .venv
+PYTHON ?=
+BIN := $(VENV)/bin
+READY := $(VENV)/.cxr-edge-ready
+COVERAGE := --cov --cov-report=term
+
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export ORT_DISABLE_TELEMETRY ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format docs bench-self clean
+
+help: ## list these targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+$(READY): setup.cfg constraints.txt scripts/setup.sh
+	@PYTHON="$(PYTHON)" bash scripts/setup.sh "$(VENV)"
+	@touch $@
+
+setup: $(READY) ## make the virtual environment and install cxr-edge into it
+
+demo: $(READY) ## export the shipped classifier to int8 and measure it on this machine
+	$(BIN)/cxr-edge export --quantize int8
+	$(BIN)/cxr-edge bench --device cpu
+
+test: $(READY) ## run all tests, with the coverage gate
+	$(BIN)/pytest $(COVERAGE)
+
+lint: $(READY) ## check style (ruff) and types (mypy --strict on the installed package)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	bash scripts/typecheck.sh "$(VENV)"
+
+format: $(READY) ## put the code into the one format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY) ## write docs/cli.md from the commands' own help
+	$(BIN)/python scripts/help_text.py
+
+bench-self: $(READY) ## measure the trainer's speed against plain Keras fit
+	$(BIN)/python scripts/bench_self.py
+
+clean: ## remove what was built and cached; the virtual environment stays
+	rm -rf build dist .cache .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* *.egg-info
+	find cxr_edge export benchmarks tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Measure artifacts: accuracy and its drift, latency, size and memory, by device."""

@@ -1,0 +1,128 @@
+"""The process that `child.ask` starts: reads one request from stdin, does it, writes one answer to stdout.
+
+Tasks: `predict`, the probabilities of all films; `time`, one turn of timed runs. Both name a bundle, an artifact in
+it, a thread count and a .npy file of film pixels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from cxr_edge.benchmarks.memory import peak_mib
+
+__all__ = ["main"]
+
+# What the runtime's adapter will import, imported beforehand so that loading a model can be timed by itself.
+_LIBRARIES = {
+    "tflite": ("ai_edge_litert.interpreter", "tflite_runtime.interpreter"),
+    "onnx": ("onnxruntime",),
+    "keras": ("keras",),
+}
+
+# One film at a time, as on a device: quantisation with dynamic ranges depends on what else is in the batch.
+_BATCHES = {"keras": 32}
+
+
+def main() -> None:
+    """Answer the request on stdin."""
+    # Before numpy or any runtime is imported: what a Python that does nothing needs.
+    bare_mib = peak_mib()
+    with _claim_stdout() as answers:
+        answers.write(json.dumps(_answer(json.load(sys.stdin)) | {"bare_mib": bare_mib}).encode())
+
+
+def _claim_stdout() -> BinaryIO:
+    """Return stdout for the answer alone; what libraries print goes to stderr."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return answers
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    from cxr_edge.errors import CxrEdgeError
+
+    tasks: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"predict": _predict, "time": _time}
+    try:
+        return tasks[request["task"]](request)
+    except (CxrEdgeError, MemoryError) as error:
+        return {"error": str(error) or f"{request['artifact']}: ran out of memory; free some or use a smaller artifact"}
+
+
+def _predict(request: dict[str, Any]) -> dict[str, Any]:
+    import numpy as np
+
+    artifact, runtime = _open(request)
+    films = np.load(request["films"], mmap_mode="r", allow_pickle=False)
+    batch = _BATCHES.get(artifact.format, 1)
+    rows: list[list[float]] = []
+    for start in range(0, len(films), batch):
+        pixels = np.ascontiguousarray(films[start : start + batch])
+        rows.extend(runtime.run(pixels)["probabilities"].astype(float).tolist())
+    return {"probabilities": rows}
+
+
+def _time(request: dict[str, Any]) -> dict[str, Any]:
+    import numpy as np
+
+    films = [film[None] for film in np.load(request["films"], allow_pickle=False)]
+    start = time.perf_counter()
+    _import_library(request["format"])
+    imported = time.perf_counter()
+    _, runtime = _open(request)
+    loaded = time.perf_counter()
+    runtime.run(films[0])
+    first = time.perf_counter()
+    for index in range(request["warmup_runs"]):
+        runtime.run(films[index % len(films)])
+    times_ms = _time_runs(runtime.run, films, request["runs"], request["time_s"])
+    return {
+        "import_ms": (imported - start) * 1e3,
+        "load_ms": (loaded - imported) * 1e3,
+        "first_ms": (first - loaded) * 1e3,
+        "times_ms": times_ms,
+        "peak_mib": peak_mib(),
+        "runtime": f"{runtime.info.library} {runtime.info.version}",
+        "delegate": runtime.info.delegate,
+        "threads": runtime.info.threads,
+    }
+
+
+def _time_runs(run: Callable[[Any], Any], films: list[Any], runs: int, time_s: float) -> list[float]:
+    """Time single runs in ms, film after film, until there are `runs` of them and `time_s` has passed."""
+    times_ms: list[float] = []
+    end = time.perf_counter() + time_s
+    while len(times_ms) < runs or time.perf_counter() < end:
+        film = films[len(times_ms) % len(films)]
+        start_ns = time.perf_counter_ns()
+        run(film)
+        times_ms.append((time.perf_counter_ns() - start_ns) / 1e6)
+    return times_ms
+
+
+def _import_library(format: str) -> None:
+    for name in _LIBRARIES.get(format, ()):
+        # A library that is missing is the adapter's to report.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+            return
+
+
+def _open(request: dict[str, Any]) -> tuple[Any, Any]:
+    from cxr_edge import runtimes
+    from cxr_edge.bundle import Bundle
+
+    bundle = Bundle.read(Path(request["bundle"]))
+    artifact = bundle.artifact(request["artifact"])
+    return artifact, runtimes.open_artifact(bundle, artifact, threads=request["threads"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""How long one film takes, measured in turns of fresh processes.
+
+Every artifact has several turns, A B C A B C, so that a disturbance of some seconds falls on all of them and not on
+the one that was being timed; and each turn is a process of its own, so that what differs from process to process
+(memory layout, library start) is in the figures too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from cxr_edge.benchmarks import child
+from cxr_edge.benchmarks.result import BenchOptions, LatencyReport
+from cxr_edge.bundle import Artifact, Bundle
+from cxr_edge.errors import RuntimeFailure
+from cxr_edge.progress import Progress
+
+__all__ = ["ROUNDS", "Subject", "Turn", "find_unrest", "measure", "name_threads", "schedule", "summarise"]
+
+ROUNDS = 4
+
+_UNREST = 1.15
+"""How many times slower the slowest turn's median may be than the fastest one's before it is worth a warning."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is timed: an artifact, by its name, on a device with a thread count."""
+
+    artifact: str
+    format: str
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One fresh process: at least `runs` timed runs and `time_s` seconds of them."""
+
+    subject: Subject
+    runs: int
+    time_s: float
+
+
+def schedule(artifacts: Iterable[Artifact], options: BenchOptions) -> list[Turn]:
+    """Return the turns in the order they are taken; an artifact's turns together have the runs and time asked for.
+
+    Keras starts and runs slowly and is no edge format: it has half the turns, at the first thread count only.
+    """
+    runs, time_s = math.ceil(options.min_runs / ROUNDS), options.min_time_s / ROUNDS
+    known = tuple(artifacts)
+    return [
+        Turn(Subject(artifact.name, artifact.format, device, threads), runs, time_s)
+        for number in range(ROUNDS)
+        for device in options.devices
+        for threads in options.threads
+        for artifact in known
+        if artifact.format != "keras" or (number % 2 == 0 and threads == options.threads[0])
+    ]
+
+
+def measure(
+    bundle: Bundle, turns: Sequence[Turn], films: Path, options: BenchOptions
+) -> tuple[dict[Subject, LatencyReport], dict[Subject, str]]:
+    """Take the turns on the pixels in the .npy file `films`; return each subject's report, or why it has none."""
+    answers: dict[Subject, list[dict[str, Any]]] = defaultdict(list)
+    failures: dict[Subject, str] = {}
+    with Progress("latency", len(turns)) as progress:
+        for turn in turns:
+            subject = turn.subject
+            if subject not in failures:
+                try:
+                    answers[subject].append(_take(bundle, turn, films, options.warmup_runs))
+                except RuntimeFailure as error:
+                    failures[subject] = str(error)
+            progress.advance(note=subject.artifact)
+    reports = {subject: summarise(subject, found) for subject, found in answers.items() if subject not in failures}
+    return reports, failures
+
+
+def summarise(subject: Subject, answers: Sequence[Mapping[str, Any]]) -> LatencyReport:
+    """Return the report of one subject from the answers of its turns; percentiles are of all timed runs together."""
+    times_ms = [value for answer in answers for value in answer["times_ms"]]
+    # Linear between the two nearest runs, numpy's default.
+    p50_ms, p90_ms, p99_ms = (float(value) for value in np.percentile(times_ms, (50, 90, 99)))
+    return LatencyReport(
+        device=subject.device,
+        kind="measured",
+        threads=subject.threads,
+        runtime=answers[0]["runtime"],
+        delegate=answers[0]["delegate"],
+        runs=len(times_ms),
+        p50_ms=p50_ms,
+        p90_ms=p90_ms,
+        p99_ms=p99_ms,
+        import_ms=median(answer["import_ms"] for answer in answers),
+        load_ms=median(answer["load_ms"] for answer in answers),
+        first_ms=median(answer["first_ms"] for answer in answers),
+        peak_mib=max(answer["peak_mib"] for answer in answers),
+        increase_mib=max(answer["peak_mib"] - answer["bare_mib"] for answer in answers),
+        times_ms=tuple(tuple(round(value, 4) for value in answer["times_ms"]) for answer in answers),
+    )
+
+
+def find_unrest(reports: Iterable[tuple[str, LatencyReport]]) -> str | None:
+    """Return a warning that names the artifacts whose turns have medians far apart, else None."""
+    apart = []
+    for name, report in reports:
+        medians = [median(times) for times in report.times_ms]
+        if max(medians) > _UNREST * min(medians):
+            apart.append(f"{name_threads(name, report.threads)}: {min(medians):.3g} to {max(medians):.3g} ms")
+    if not apart:
+        return None
+    return (
+        f"the medians of an artifact's turns lie more than {_UNREST - 1:.0%} apart ({'; '.join(apart)}); "
+        "something disturbed them: close other programs and repeat"
+    )
+
+
+def name_threads(name: str, threads: int) -> str:
+    """Return `name` with its thread count, for messages."""
+    return f"{name}, {threads} thread{'s' * (threads > 1)}"
+
+
+def _take(bundle: Bundle, turn: Turn, films: Path, warmup_runs: int) -> dict[str, Any]:
+    subject = turn.subject
+    request = {
+        "task": "time",
+        "bundle": str(bundle.path.resolve()),
+        "artifact": subject.artifact,
+        "format": subject.format,
+        "threads": subject.threads,
+        "films": str(films),
+        "warmup_runs": warmup_runs,
+        "runs": turn.runs,
+        "time_s": turn.time_s,
+    }
+    return child.ask(request, name=subject.artifact)

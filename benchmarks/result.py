@@ -1,0 +1,206 @@
+"""What a bench run found, as frozen dataclasses that go to JSON and back.
+
+The dataclasses are the schema: a field's name is its key, a tuple is an array. docs/benchmarks.md explains each one.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cxr_edge import RESEARCH_ONLY
+from cxr_edge.benchmarks.machine import Machine
+from cxr_edge.errors import DataError
+from cxr_edge.metrics import Interval
+
+__all__ = [
+    "SCHEMA",
+    "ArtifactResult",
+    "BenchOptions",
+    "BenchResult",
+    "Change",
+    "DataFacts",
+    "DriftReport",
+    "LatencyReport",
+    "ModelFacts",
+    "SourceAuc",
+]
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What to measure and how long. `min_runs` and `min_time_s` hold for each artifact, over all its turns."""
+
+    devices: tuple[str, ...] = ("cpu",)
+    threads: tuple[int, ...] = (1,)
+    split: str = "test"
+    min_runs: int = 100
+    min_time_s: float = 5.0
+    warmup_runs: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SourceAuc:
+    """The AUC among the films of one source, which no difference between sources can raise."""
+
+    auc: Interval
+    positive_films: int
+    negative_films: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """An artifact against the reference, on the same films.
+
+    `auc` is AUC(artifact) - AUC(reference) with its paired interval, `flips` the films called otherwise at the
+    threshold, the rest absolute changes of the positive class's probability.
+    """
+
+    auc: Interval
+    flips: int
+    largest: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """An artifact's figures on the films; `change` is None for the reference. `scores` are in the films' order."""
+
+    auc: Interval
+    accuracy: float
+    sensitivity: float
+    specificity: float
+    within_source: Mapping[str, SourceAuc]
+    change: Change | None
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class LatencyReport:
+    """One artifact on one device with one thread count. Times are of one film, pixels in to probabilities out.
+
+    `kind` says whether the figures are measured here, emulated or estimated. `import_ms`, `load_ms` and `first_ms`
+    are medians over the turns, memory is the largest of them; `times_ms` keeps every timed run, a tuple a turn.
+    """
+
+    device: str
+    kind: str
+    threads: int
+    runtime: str
+    delegate: str
+    runs: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    import_ms: float
+    load_ms: float
+    first_ms: float
+    peak_mib: float
+    increase_mib: float
+    times_ms: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class ArtifactResult:
+    """A row of the report. Where something could not be measured, `failures` has the reasons."""
+
+    name: str
+    format: str
+    quantization: str
+    sha256: str
+    size_bytes: int
+    drift: DriftReport | None
+    latencies: tuple[LatencyReport, ...]
+    failures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Which bundle was measured; `threshold` applies to the probability of `positive`."""
+
+    name: str
+    architecture: str
+    labels: tuple[str, ...]
+    positive: str
+    threshold: float
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """On which films: their ids, whether each is of the positive class, and its source, in one order."""
+
+    name: str
+    split: str
+    fingerprint: str
+    films: tuple[str, ...]
+    positive: tuple[bool, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """Everything that a bench run found. `reference` names the artifact that the others are compared with."""
+
+    version: str
+    started: str
+    duration_s: float
+    model: ModelFacts
+    data: DataFacts
+    options: BenchOptions
+    machine: Machine
+    reference: str
+    artifacts: tuple[ArtifactResult, ...]
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as the JSON object that `from_json` reads."""
+        return dataclasses.asdict(self) | {"schema": SCHEMA, "research_only": RESEARCH_ONLY}
+
+    @classmethod
+    def from_json(cls, value: Any, *, where: str) -> BenchResult:
+        """Build a result from a JSON object. Raises DataError that names `where` and the field at fault."""
+        schema = value.get("schema") if isinstance(value, dict) else None
+        if schema != SCHEMA:
+            raise DataError(
+                f"{where}: schema {schema!r} is not {SCHEMA}, the one this version reads; "
+                "give a bench.json that this version of 'cxr-edge bench' wrote"
+            )
+        result: BenchResult = _decode(cls, value, where)
+        return result
+
+
+def _decode(kind: Any, value: Any, where: str) -> Any:
+    """Return JSON `value` as `kind`: a dataclass, a tuple, a mapping, an optional or a plain type."""
+    origin = typing.get_origin(kind)
+    if origin is types.UnionType:
+        return None if value is None else _decode(typing.get_args(kind)[0], value, where)
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        _require(isinstance(value, dict) and hints.keys() <= value.keys(), f"an object with {', '.join(hints)}", where)
+        return typing.cast(Any, kind)(
+            **{key: _decode(hint, value[key], f"{where}: {key}") for key, hint in hints.items()}
+        )
+    if origin is tuple:
+        _require(isinstance(value, list), "an array", where)
+        return tuple(_decode(typing.get_args(kind)[0], item, where) for item in value)
+    if origin is collections.abc.Mapping:
+        _require(isinstance(value, dict), "an object", where)
+        return {key: _decode(typing.get_args(kind)[1], item, f"{where}: {key}") for key, item in value.items()}
+    accepted = (int, float) if kind is float else kind
+    _require(
+        isinstance(value, accepted) and (kind is bool or not isinstance(value, bool)), f"of type {kind.__name__}", where
+    )
+    return float(value) if kind is float else value
+
+
+def _require(holds: bool, wanted: str, where: str) -> None:
+    if not holds:
+        raise DataError(f"{where}: must be {wanted}; run the bench again")

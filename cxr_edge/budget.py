@@ -1,0 +1,76 @@
+"""What a smaller model may lose: the budget that a repair works towards and that a bench can be held to."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cxr_edge import files
+from cxr_edge.errors import UsageError
+
+__all__ = ["Budget", "Drift"]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far an artifact's calls lie from the float reference's on the same films.
+
+    `flips` is the number of films called otherwise, `auc_change` AUC - reference AUC, `max_change` the largest change
+    of the positive probability, `distinct` how many different scores there are.
+    """
+
+    films: int
+    flips: int
+    auc_change: float
+    max_change: float
+    mean_change: float
+    distinct: int
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The most that may be lost: `flips` as a part of the films, |change of AUC|, size and latency by stock int8."""
+
+    flips: float = 0.01
+    auc_change: float = 0.005
+    size_ratio: float = 1.1
+    latency_ratio: float = 1.1
+
+    @classmethod
+    def read(cls, path: Path) -> Budget:
+        """Read a JSON object with any of the fields. Raises UsageError for a field or limit that makes no sense."""
+        value = files.read_json(path, limit_bytes=1 << 16)
+        known = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(value, dict):
+            raise UsageError(f'{path}: must hold a JSON object such as {{"flips": 0.01}}')
+        if unknown := sorted(set(value) - known):
+            raise UsageError(f"{path}: '{unknown[0]}' is no field of a budget; known are {', '.join(sorted(known))}")
+        for name, limit in value.items():
+            _check(path, name, limit)
+        return cls(**{name: float(limit) for name, limit in value.items()})
+
+    def misses(self, drift: Drift, *, size_ratio: float = 0.0, latency_ratio: float = 0.0) -> list[str]:
+        """Return a line for each limit that is not kept; none when the budget is met."""
+        found = []
+        if drift.flips > self.flips * drift.films:
+            found.append(f"{drift.flips} of {drift.films} films flip, {self.flips:.2%} may")
+        if abs(drift.auc_change) > self.auc_change:
+            found.append(f"AUC changes by {drift.auc_change:+.4f}, {self.auc_change:g} may")
+        if size_ratio > self.size_ratio:
+            found.append(f"size is {size_ratio:.2f} times the stock int8, {self.size_ratio:g} may")
+        if latency_ratio > self.latency_ratio:
+            found.append(f"latency is {latency_ratio:.2f} times the stock int8, {self.latency_ratio:g} may")
+        return found
+
+
+def _check(path: Path, name: str, limit: Any) -> None:
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not math.isfinite(limit):
+        raise UsageError(f"{path}: '{name}' must be a finite number, not {limit!r}")
+    if name.endswith("_ratio"):
+        if limit <= 0:
+            raise UsageError(f"{path}: '{name}' is {limit:g}; a ratio to the stock int8 must be above 0, 1.1 say")
+    elif not 0 <= limit <= 1:
+        raise UsageError(f"{path}: '{name}' is {limit:g}; it is a part, from 0 to 1")

@@ -1,0 +1,285 @@
+"""A bundle: one folder with a classifier's artifacts and the manifest that says all there is to know about them.
+
+The manifest is written once by train, extended by export and read by everything else, the phone included. It is
+written last, so that a folder without a valid manifest is an unfinished one, and every artifact is opened through
+its SHA-256.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cxr_edge import RESEARCH_ONLY, files
+from cxr_edge.errors import BundleError, DataError
+
+__all__ = [
+    "MANIFEST_NAME",
+    "SCHEMA",
+    "Artifact",
+    "Bundle",
+    "InputContract",
+    "Manifest",
+    "default_bundle_path",
+]
+
+SCHEMA = 1
+MANIFEST_NAME = "manifest.json"
+MAX_ARTIFACT_BYTES = 512 * 2**20
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """What every artifact takes: one tensor `name` of uint8 RGB pixels, shape (1, height, width, 3).
+
+    The pixels are the upright film, squashed to height x width (in pixels) with Pillow's antialiased `filter`.
+    All scaling happens inside the graph.
+    """
+
+    name: str = "image"
+    dtype: str = "uint8"
+    height: int = 224
+    width: int = 224
+    channels: int = 3
+    color: str = "RGB"
+    resize: str = "squash"
+    filter: str = "bilinear"
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """The shape of one input: (1, height, width, channels)."""
+        return (1, self.height, self.width, self.channels)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One model file of a bundle. `quantization` is a recipe's name, `outputs` the tensors in the file's own order."""
+
+    name: str
+    format: str
+    quantization: str
+    sha256: str
+    size_bytes: int
+    outputs: tuple[str, ...]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What manifest.json says. `labels` is the order of the probabilities; `threshold` applies to `positive`.
+
+    `typicality_limit` is the value of the `typicality` output above which a film is unlike the training films, or
+    None where the model has no such output. `files` are the hashes of what else belongs to the bundle.
+    """
+
+    name: str
+    architecture: str
+    labels: tuple[str, ...]
+    positive: str
+    threshold: float
+    contract: InputContract
+    artifacts: Mapping[str, Artifact]
+    typicality_limit: float | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def positive_index(self) -> int:
+        """The column of `probabilities` that the threshold applies to."""
+        return self.labels.index(self.positive)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the manifest as the JSON object that `from_json` reads."""
+        value = dataclasses.asdict(self)
+        value["schema"] = SCHEMA
+        value["labels"] = list(self.labels)
+        for artifact in value["artifacts"].values():
+            del artifact["name"]
+            artifact["outputs"] = list(artifact["outputs"])
+        value["research_only"] = RESEARCH_ONLY
+        return value
+
+    @classmethod
+    def from_json(cls, value: Any, *, where: str) -> Manifest:
+        """Build a manifest from a JSON object. Raises BundleError that names `where` and the field at fault."""
+        reader = _Fields(value, where)
+        if reader.get("schema", int) != SCHEMA:
+            raise BundleError(
+                f"{where}: schema {value['schema']} is not {SCHEMA}, the one this version reads; "
+                "install the cxr-edge that wrote it, or export it again"
+            )
+        labels = reader.strings("labels")
+        positive = reader.get("positive", str)
+        if len(labels) < 2 or len(set(labels)) != len(labels) or positive not in labels:
+            raise reader.fault("labels", "must be two or more different names, 'positive' among them")
+        threshold = reader.number("threshold")
+        if not 0.0 <= threshold <= 1.0:
+            raise reader.fault("threshold", "must lie between 0 and 1")
+        limit = None if value.get("typicality_limit") is None else reader.number("typicality_limit")
+        return cls(
+            name=reader.get("name", str),
+            architecture=reader.get("architecture", str),
+            labels=labels,
+            positive=positive,
+            threshold=threshold,
+            contract=_read_contract(reader),
+            artifacts=_read_artifacts(reader),
+            typicality_limit=limit,
+            files=_read_hashes(reader),
+            metrics=reader.get("metrics", dict),
+            provenance=reader.get("provenance", dict),
+        )
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder and its manifest."""
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def read(cls, path: Path) -> Bundle:
+        """Read the manifest of the bundle folder `path`; artifacts are checked when opened. Raises BundleError."""
+        manifest_path = path / MANIFEST_NAME
+        # Not Path.is_dir, which raises for a name that is too long and where a folder above may not be entered.
+        if not os.path.isdir(path):
+            raise BundleError(f"{path}: not a bundle folder; give a folder that 'cxr-edge train' or 'export' wrote")
+        if not os.path.isfile(manifest_path):
+            raise BundleError(f"{path}: has no {MANIFEST_NAME}, so it is no finished bundle; train or export it again")
+        try:
+            value = files.read_json(manifest_path)
+        except DataError as error:
+            raise BundleError(str(error)) from error
+        return cls(path, Manifest.from_json(value, where=str(manifest_path)))
+
+    def artifact(self, name: str) -> Artifact:
+        """Return the artifact `name`: a file name, its stem, or what follows 'model_' in the stem.
+
+        Where a stem is there as .tflite and as .onnx, it means the .tflite. Raises BundleError.
+        """
+        artifacts = self.manifest.artifacts
+        if name in artifacts:
+            return artifacts[name]
+        matches = [item for key, item in artifacts.items() if Path(key).stem in (name, f"model_{name}")]
+        if matches:
+            return min(matches, key=lambda item: item.format != "tflite")
+        raise BundleError(
+            f"{self.path}: has no artifact '{name}' but {', '.join(artifacts) or 'none'}; name one of those"
+        )
+
+    def artifact_bytes(self, artifact: Artifact) -> bytes:
+        """Return the content of `artifact`, proved by its SHA-256. Raises BundleError."""
+        return self._read(artifact.name, artifact.sha256)
+
+    def file_bytes(self, name: str) -> bytes:
+        """Return the content of a further file that the manifest lists, proved by its SHA-256. Raises BundleError."""
+        if name not in self.manifest.files:
+            raise BundleError(f"{self.path}: its {MANIFEST_NAME} lists no file '{name}'; train or export it again")
+        return self._read(name, self.manifest.files[name])
+
+    def _read(self, name: str, digest: str) -> bytes:
+        path = self.path / name
+        try:
+            data = files.read_capped(path, MAX_ARTIFACT_BYTES)
+        except DataError as error:
+            raise BundleError(f"{error}; the manifest lists it: export the bundle again") from error
+        if files.sha256_bytes(data) != digest:
+            raise BundleError(f"{path}: sha256 differs from {MANIFEST_NAME}; export it again with 'cxr-edge export'")
+        return data
+
+    def write_manifest(self) -> None:
+        """Write the manifest, atomically, as the last step of making a bundle. Raises OutputError."""
+        files.write_json(self.path / MANIFEST_NAME, self.manifest.to_json())
+
+
+def default_bundle_path() -> Path:
+    """Return the folder of the bundle that ships with the package."""
+    return Path(__file__).parent / "zoo" / "default"
+
+
+class _Fields:
+    """Typed look-ups in a JSON object, whose errors name the file and the field."""
+
+    def __init__(self, value: Any, where: str) -> None:
+        self.where = where
+        if not isinstance(value, dict):
+            raise BundleError(f"{where}: must hold a JSON object; export the bundle again")
+        self.value = value
+
+    def fault(self, key: str, fact: str) -> BundleError:
+        return BundleError(f"{self.where}: field '{key}' {fact}; export the bundle again")
+
+    def get(self, key: str, kind: type) -> Any:
+        item = self.value.get(key)
+        if not isinstance(item, kind) or isinstance(item, bool):
+            raise self.fault(key, f"must be of JSON type {kind.__name__}")
+        return item
+
+    def number(self, key: str) -> float:
+        item = self.value.get(key)
+        if isinstance(item, bool) or not isinstance(item, (int, float)) or not abs(item) <= sys.float_info.max:
+            raise self.fault(key, "must be a finite number")
+        return float(item)
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        item = self.get(key, list)
+        if not all(isinstance(entry, str) and entry for entry in item):
+            raise self.fault(key, "must be a list of strings")
+        return tuple(item)
+
+    def file_names(self, key: str) -> dict[str, Any]:
+        item: dict[str, Any] = self.get(key, dict)
+        for name in item:
+            if not _FILE_NAME.fullmatch(name) or name == MANIFEST_NAME:
+                raise self.fault(key, f"names {name!r}, which is no plain file name")
+        return item
+
+
+def _read_contract(reader: _Fields) -> InputContract:
+    stored = reader.get("contract", dict)
+    contract = InputContract()
+    for key, wanted in dataclasses.asdict(contract).items():
+        if stored.get(key) != wanted:
+            raise BundleError(
+                f"{reader.where}: input contract has {key}={stored.get(key)!r}, this version reads {wanted!r} only; "
+                "export the model again with this version"
+            )
+    return contract
+
+
+def _read_artifacts(reader: _Fields) -> dict[str, Artifact]:
+    artifacts = {}
+    for name, stored in reader.file_names("artifacts").items():
+        entry = _Fields(stored, f"{reader.where}: artifact {name}")
+        digest = entry.get("sha256", str)
+        if not _SHA256.fullmatch(digest):
+            raise entry.fault("sha256", "must be 64 hexadecimal digits")
+        artifacts[name] = Artifact(
+            name=name,
+            format=entry.get("format", str),
+            quantization=entry.get("quantization", str),
+            sha256=digest,
+            size_bytes=entry.get("size_bytes", int),
+            outputs=entry.strings("outputs"),
+            details=entry.get("details", dict),
+        )
+    return artifacts
+
+
+def _read_hashes(reader: _Fields) -> dict[str, str]:
+    hashes = reader.file_names("files")
+    for name, digest in hashes.items():
+        if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+            raise reader.fault("files", f"must give {name} a sha256 of 64 hexadecimal digits")
+    return hashes

@@ -1,0 +1,176 @@
+"""The commands of the workstation: train, export, bench. Parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cxr_edge import RESEARCH_ONLY
+from cxr_edge.bundle import Bundle, default_bundle_path
+from cxr_edge.errors import UsageError
+
+__all__ = ["bench", "export", "train"]
+
+FOLDER = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("data", default="phantom")
+@click.option("--out", required=True, type=FOLDER, help="Folder of the new bundle.")
+@click.option("--preset", default="default", show_default=True, help="default (our best recipe) or paper.")
+@click.option("--backbone", help="mobilenetv2 (default), inceptionv3, resnet50v2 or xception.")
+@click.option("--unfreeze", type=float, help="Part of the backbone's layers that train, 0 to 1.")
+@click.option("--weights", default="imagenet", show_default=True, help="imagenet (downloads), none, or a weights file.")
+@click.option("--balance", help="augment, weights, focal, source or none; each preset has its own.")
+@click.option("--add", "added", multiple=True, help="A further data set to train with, such as phantom.")
+@click.option("--positive", default="covid", show_default=True, help="The class to be found.")
+@click.option("--epochs", type=click.IntRange(min=1), help="At most this many epochs in each stage.")
+@click.option("--seed", default=0, show_default=True, help="Seed of splits, augmentation and weights.")
+@click.option("--name", help="Name of the bundle; the folder's name by default.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+def train(
+    data: str, out: Path, name: str | None, resume: bool, added: tuple[str, ...], positive: str, **options: Any
+) -> None:
+    """Train a classifier on DATA and write a bundle.
+
+    DATA is a folder with manifest.csv, a folder a class, or 'phantom', the embedded simulated set.
+
+    \b
+    Examples:
+      cxr-edge train ~/films --out build/mine --weights mobilenet_v2_no_top.weights.h5
+      cxr-edge train ~/films --out build/paper --preset paper
+      cxr-edge train phantom --out build/try --weights none --epochs 2
+    """
+    from cxr_edge.dataset import open_dataset
+    from cxr_edge.progress import say
+    from cxr_edge.training import options as presets
+
+    chosen = presets.build(**options)
+    dataset = open_dataset(data, positive=positive, seed=options["seed"])
+    for more in added:
+        dataset = dataset.join(open_dataset(more, positive=positive, seed=options["seed"]))
+    for note in dataset.notes:
+        say(f"note: {note}")
+    _need("training", "train", "keras", "tensorflow", "matplotlib")
+    from cxr_edge.training.train import train as run
+
+    bundle = run(dataset, chosen, out, name=name, resume=resume)
+    figures = bundle.manifest.metrics.get("test", bundle.manifest.metrics["val"])
+    click.echo(f"{out}: AUC {figures['auc']:.3f}, accuracy {figures['accuracy']:.3f}; read {out / 'MODEL_CARD.md'}")
+    click.echo(RESEARCH_ONLY)
+
+
+@click.command()
+@click.argument("bundle", required=False, type=FOLDER)
+@click.option("--format", "formats", multiple=True, help="tflite or onnx; both by default.")
+@click.option("--quantize", multiple=True, help="none, float16, dynamic, int8 or int16x8; may be repeated.")
+@click.option("--data", default="phantom", show_default=True, help="Films for calibration and checks.")
+@click.option("--budget", type=FOLDER, metavar="FILE", help="What int8 may lose, as JSON; a sensible one by default.")
+@click.option("--no-repair", is_flag=True, help="Leave int8 as the stock tools make it.")
+@click.option("--out", type=FOLDER, help="Folder of the result; build/<bundle name> by default.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the choice of calibration films.")
+def export(
+    bundle: Path | None,
+    formats: tuple[str, ...],
+    quantize: tuple[str, ...],
+    data: str,
+    out: Path | None,
+    budget: Path | None,
+    no_repair: bool,
+    seed: int,
+) -> None:
+    """Convert a BUNDLE's classifier to TFLite and ONNX; float32 always comes along.
+
+    Every artifact takes uint8 pixels and gives probabilities, heat map and typicality. Float artifacts are compared
+    with the Keras model before they are written. int8 is repaired until it is within the budget on the val films; what
+    that took, and what the test films say, is in repair.json. Exit code 3 when the budget cannot be met.
+
+    \b
+    Examples:
+      cxr-edge export --quantize int8
+      cxr-edge export build/mine --quantize int8 --quantize float16 --data ~/films
+      cxr-edge export build/mine --format tflite --quantize int8 --out build/phone
+      echo '{"flips": 0.005}' > budget.json && cxr-edge export build/mine --quantize int8 --budget budget.json
+    """
+    from cxr_edge.budget import Budget
+    from cxr_edge.export import pipeline
+
+    if budget is not None and no_repair:
+        raise UsageError(f"--budget {budget} and --no-repair contradict each other; give one of them")
+    limits = None if no_repair else Budget() if budget is None else Budget.read(budget)
+    chosen = formats or ("tflite", "onnx")
+    options = pipeline.ExportOptions(formats=chosen, quantize=quantize, data=data, seed=seed, budget=limits)
+    result = pipeline.export(_open_bundle(bundle), options, out)
+    for artifact in result.manifest.artifacts.values():
+        click.echo(f"{result.path / artifact.name}  {artifact.size_bytes / 1e6:.2f} MB")
+
+
+@click.command()
+@click.argument("bundle", required=False, type=FOLDER)
+@click.option("--device", "devices", multiple=True, help="Where to measure: cpu.")
+@click.option("--data", default="phantom", show_default=True, help="Films to measure on.")
+@click.option("--split", default="test", show_default=True, help="Which split of them.")
+@click.option("--threads", multiple=True, type=click.IntRange(min=1), help="CPU threads; may be repeated.")
+@click.option("--out", type=FOLDER, help="Folder of the report; <bundle>-bench beside the bundle by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def bench(
+    bundle: Path | None,
+    devices: tuple[str, ...],
+    data: str,
+    split: str,
+    threads: tuple[int, ...],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure drift, latency, size and memory of every artifact of a BUNDLE against the Keras model.
+
+    Without BUNDLE, what export last wrote for the default bundle is measured.
+
+    \b
+    Examples:
+      cxr-edge bench --device cpu
+      cxr-edge bench build/mine --data ~/films --threads 1 --threads 2 --out report
+    """
+    from cxr_edge.benchmarks import bench as harness
+    from cxr_edge.benchmarks import report
+    from cxr_edge.dataset import open_dataset
+
+    opened = open_exported(bundle)
+    out = out or opened.path.with_name(f"{opened.path.name}-bench")
+    options = harness.BenchOptions(devices=devices or ("cpu",), threads=threads or (1,), split=split)
+    result = harness.run(opened, open_dataset(data, positive=opened.manifest.positive), options, out=out)
+    written = report.write(result, out)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(result.to_json(), indent=2))
+    else:
+        click.echo(report.table(result))
+    for path in written:
+        click.echo(f"wrote {path}", err=True)
+
+
+def _open_bundle(path: Path | None) -> Bundle:
+    return Bundle.read(path or default_bundle_path())
+
+
+def open_exported(path: Path | None) -> Bundle:
+    if path is not None:
+        return Bundle.read(path)
+    written = Path("build") / Bundle.read(default_bundle_path()).manifest.name
+    if not written.is_dir():
+        raise UsageError(
+            f"{written}: nothing exported yet; type 'cxr-edge export --quantize int8' first, or name a bundle"
+        )
+    return Bundle.read(written)
+
+
+def _need(purpose: str, extra: str, *modules: str) -> None:
+    import importlib.util
+
+    from cxr_edge.errors import MissingExtraError
+
+    if any(importlib.util.find_spec(module) is None for module in modules):
+        raise MissingExtraError(purpose, extra)

@@ -1,0 +1,35 @@
+"""The command verify. Parse, call, print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from cxr_edge.cli_build import open_exported
+
+__all__ = ["verify"]
+
+
+@click.command()
+@click.argument("bundle", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="CPU threads.")
+@click.pass_context
+def verify(ctx: click.Context, bundle: Path | None, as_json: bool, threads: int) -> None:
+    """Check that BUNDLE is whole and that its models answer here as they did where they were made.
+
+    Files are checked by hash; artifacts are opened and run on the golden vectors that export stored. An artifact
+    whose runtime is not installed is named and does not fail. The exit code is 1 when anything failed.
+
+    \b
+    Examples:
+      cxr-edge verify
+      cxr-edge verify build/mine --json
+    """
+    from cxr_edge import verify as checks
+
+    report = checks.verify(open_exported(bundle), threads=threads)
+    click.echo(json.dumps(report.to_json(), indent=2) if as_json else checks.format_report(report))
+    ctx.exit(0 if report.passed else 1)

@@ -1,0 +1,94 @@
+"""Every error that a user can meet, and the exit code it ends a command with.
+
+    CxrEdgeError                exit 1
+    ├── UsageError              exit 2  an option or argument that cannot be used
+    ├── DataError               exit 1  a data set, manifest or label that does not hold together
+    │   └── ImageError          exit 1  one image that cannot be read as a film
+    ├── BundleError             exit 1  a bundle or artifact that is missing, changed or of another contract
+    ├── RuntimeFailure          exit 1  an inference runtime that cannot load or run an artifact
+    ├── ExportError             exit 1  a conversion that failed its own checks
+    ├── TrainingError           exit 1  a training run that cannot start or go on
+    ├── MissingExtraError       exit 1  an optional dependency that is not installed
+    ├── OutputError             exit 1  a place that cannot be written: permissions, a full disk
+    ├── BudgetMissedError       exit 3  a stated budget was not met
+    └── UnsafeFileError         exit 4  a file refused because opening it would not be safe
+
+An error's text names the input, the fact and the next step, in one line.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BudgetMissedError",
+    "BundleError",
+    "CxrEdgeError",
+    "DataError",
+    "ExportError",
+    "ImageError",
+    "MissingExtraError",
+    "OutputError",
+    "RuntimeFailure",
+    "TrainingError",
+    "UnsafeFileError",
+    "UsageError",
+]
+
+
+class CxrEdgeError(Exception):
+    """Base of every error that is reported to the user as one line."""
+
+    exit_code = 1
+
+
+class UsageError(CxrEdgeError):
+    """An option or argument that cannot be used as given."""
+
+    exit_code = 2
+
+
+class DataError(CxrEdgeError):
+    """A data set, manifest or label that does not hold together."""
+
+
+class ImageError(DataError):
+    """One image that cannot be read as a film."""
+
+
+class BundleError(CxrEdgeError):
+    """A bundle or artifact that is missing, changed, or of another contract."""
+
+
+class RuntimeFailure(CxrEdgeError):
+    """An inference runtime that cannot load or run an artifact."""
+
+
+class ExportError(CxrEdgeError):
+    """A conversion that failed its own checks."""
+
+
+class TrainingError(CxrEdgeError):
+    """A training run that cannot start or go on."""
+
+
+class OutputError(CxrEdgeError):
+    """A place that cannot be written: permissions, a full disk, a file in the way."""
+
+
+class BudgetMissedError(CxrEdgeError):
+    """A stated budget was not met."""
+
+    exit_code = 3
+
+
+class UnsafeFileError(CxrEdgeError):
+    """A file refused because opening it would not be safe."""
+
+    exit_code = 4
+
+
+class MissingExtraError(CxrEdgeError):
+    """An optional dependency that is not installed; the text has the line to type."""
+
+    def __init__(self, purpose: str, extra: str) -> None:
+        super().__init__(f"{purpose} needs the extra '{extra}'; type: pip install 'cxr-edge[{extra}]'")
+        self.extra = extra

@@ -1,0 +1,216 @@
+"""Fit the stages of a training run, epoch by epoch, with a checkpoint that a killed run goes on from."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from cxr_edge import files
+from cxr_edge.errors import TrainingError
+from cxr_edge.progress import Progress, say
+from cxr_edge.training.films import Batches, Films, TrainingSet
+from cxr_edge.training.model import Split, backbone_of, freeze, split
+from cxr_edge.training.options import Stage, TrainOptions
+
+__all__ = ["Checkpoint", "fit"]
+
+Epoch = dict[str, float]
+
+
+@dataclass
+class Checkpoint:
+    """Where a run stands: the stage and epoch to do next, every epoch's figures, and all weights."""
+
+    path: Path
+    stage: int = 0
+    epoch: int = 0
+    history: list[Epoch] = field(default_factory=list)
+    weights: list[Any] = field(default_factory=list)
+    best: list[Any] = field(default_factory=list)
+    optimizer: list[Any] = field(default_factory=list)
+
+    def write(self, run: str) -> None:
+        """Write all of it as one file, atomically; `run` identifies options and data."""
+        arrays = {"state": np.array(json.dumps([run, self.stage, self.epoch, self.history]))}
+        for name in ("weights", "best", "optimizer"):
+            arrays |= {f"{name}_{number:04d}": value for number, value in enumerate(getattr(self, name))}
+        with files.atomic_write(self.path) as handle:
+            np.savez(handle, allow_pickle=False, **arrays)
+
+    @classmethod
+    def read(cls, path: Path, run: str) -> Checkpoint:
+        """Read what `write` wrote. Raises TrainingError when it is of another run or damaged."""
+        try:
+            with np.load(io.BytesIO(files.read_capped(path, 4 * 2**30)), allow_pickle=False) as stored:
+                written_by, stage, epoch, history = json.loads(str(stored["state"]))
+                lists = {
+                    name: [stored[key] for key in sorted(stored.files) if key.startswith(f"{name}_")]
+                    for name in ("weights", "best", "optimizer")
+                }
+        except (ValueError, KeyError, OSError) as error:
+            raise TrainingError(f"{path}: damaged checkpoint ({error}); start again without --resume") from error
+        if written_by != run:
+            raise TrainingError(f"{path}: made with other options or data; repeat those, or start without --resume")
+        return cls(path, stage, epoch, history, **lists)
+
+
+def fit(
+    classifier: keras.Model,
+    films: Films,
+    validation: Films,
+    options: TrainOptions,
+    state: Checkpoint,
+    run: str,
+) -> list[Epoch]:
+    """Train `classifier` through all stages, from where `state` stands; it ends with the best weights of the last one.
+
+    Returns a dictionary an epoch: stage, epoch, loss, accuracy, val_loss, val_accuracy, val_auc. The best epoch of a
+    stage has the lowest val_loss.
+    """
+    keras.utils.set_random_seed(options.seed)
+    for number in range(state.stage, len(options.stages)):
+        if state.weights:
+            classifier.set_weights(state.weights)
+        stage = options.stages[number]
+        training = TrainingSet(
+            films,
+            balance=stage.balance or options.balance,
+            augmentation=stage.augmentation or options.augmentation,
+            seed=options.seed,
+        )
+        _fit_stage(classifier, training, validation, options, number, state, run)
+        classifier.set_weights(state.best)
+        state.stage, state.epoch = number + 1, 0
+        state.weights, state.best, state.optimizer = classifier.get_weights(), [], []
+        state.write(run)
+    return state.history
+
+
+def _fit_stage(
+    classifier: keras.Model,
+    training: TrainingSet,
+    validation: Films,
+    options: TrainOptions,
+    number: int,
+    state: Checkpoint,
+    run: str,
+) -> None:
+    stage = options.stages[number]
+    frozen = freeze(classifier, stage.unfreeze)
+    parts = split(classifier, frozen) if stage.copies else None
+    tail = parts.tail if parts else classifier
+    label = f"stage {number + 1}/{len(options.stages)}, {stage.unfreeze:.0%} unfrozen"
+    say(f"{label}: {len(backbone_of(classifier).layers) - frozen} backbone layers train, up to {stage.epochs} epochs")
+    _compile(tail, stage, options, focal=training.balance == "focal")
+    read = _reader(parts, training, stage, state.path.parent / f"activations-{number}", label, run)
+    held_out = parts.front.predict(validation.pixels, batch_size=64, verbose=0) if parts else validation.pixels
+    _restore_optimizer(tail, state)
+    while state.epoch < stage.epochs and not _is_done(state, number, stage):
+        epoch = state.epoch
+        tail.optimizer.learning_rate.assign(stage.rate(epoch))
+        batches = Batches(training, epoch % stage.copies if stage.copies else epoch, options.batch_size, read(epoch))
+        with Progress(f"{label}, epoch {epoch + 1}/{stage.epochs}", len(batches)) as progress:
+            fitted = tail.fit(batches, verbose=0, callbacks=[_Ticker(progress)], shuffle=False).history
+            figures = _evaluate(tail, held_out, validation)
+            progress.note = (
+                f"loss {fitted['loss'][0]:.3f}, val loss {figures['val_loss']:.3f}, val AUC {figures['val_auc']:.3f}"
+            )
+        record = {
+            "stage": number,
+            "epoch": epoch,
+            "loss": fitted["loss"][0],
+            "accuracy": fitted["accuracy"][0],
+        } | figures
+        state.history.append(record)
+        state.epoch += 1
+        state.weights = classifier.get_weights()
+        if _best(state, number) == epoch:
+            state.best = state.weights
+        state.optimizer = [np.asarray(variable) for variable in tail.optimizer.variables]
+        state.write(run)
+
+
+def _compile(tail: keras.Model, stage: Stage, options: TrainOptions, *, focal: bool) -> None:
+    if focal:
+        loss: Any = keras.losses.CategoricalFocalCrossentropy(label_smoothing=options.label_smoothing)
+    else:
+        # On a two-way softmax this is the paper's binary cross-entropy.
+        loss = keras.losses.BinaryCrossentropy(label_smoothing=options.label_smoothing)
+    optimizer = keras.optimizers.Adam(stage.learning_rate, weight_decay=stage.weight_decay or None)
+    # XLA's jit is several times slower than plain graph mode for this network on a CPU.
+    tail.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False)
+
+
+def _reader(
+    parts: Split | None, training: TrainingSet, stage: Stage, folder: Path, label: str, run: str
+) -> Callable[[int], Callable[[Any, int], Any]]:
+    """Return, for an epoch, the function that reads the inputs of a batch: augmented films or cached activations."""
+    if parts is None:
+        return lambda epoch: lambda rows, start: training.batch(epoch, rows, start)
+    front = parts.front
+    copies: dict[int, Any] = {}
+
+    def read(epoch: int) -> Callable[[Any, int], Any]:
+        copy = epoch % stage.copies
+        if copy not in copies:
+            copies[copy] = _activations(front, training, copy, folder / f"{run[:16]}-{copy}.npy", label)
+        stored = copies[copy]
+        return lambda rows, start: np.asarray(stored[start : start + len(rows)], dtype=np.float32)
+
+    return read
+
+
+def _activations(front: keras.Model, training: TrainingSet, copy: int, path: Path, label: str) -> Any:
+    """Return the frozen part's activations of one augmented copy, from `path` when an earlier run left them there."""
+    if not path.is_file():
+        rows = training.order(copy)
+        # Half precision is finer than the noise of augmentation, and halves what a long run keeps on disk.
+        stored = np.empty((len(rows), *front.output_shape[1:]), dtype=np.float16)
+        with Progress(f"{label}, caching copy {copy + 1}", len(rows)) as progress:
+            for start in range(0, len(rows), 64):
+                part = rows[start : start + 64]
+                stored[start : start + len(part)] = front.predict_on_batch(training.batch(copy, part, start))
+                progress.advance(len(part))
+        with files.atomic_write(path) as handle:
+            np.save(handle, stored)
+    return np.load(path, mmap_mode="r")
+
+
+def _evaluate(tail: keras.Model, inputs: Any, validation: Films) -> Epoch:
+    loss, accuracy = tail.evaluate(inputs, validation.targets, batch_size=64, verbose=0)
+    probabilities = tail.predict(inputs, batch_size=64, verbose=0)
+    auc = keras.metrics.AUC(num_thresholds=1000)
+    auc.update_state(validation.targets[:, 0], probabilities[:, 0])
+    return {"val_loss": float(loss), "val_accuracy": float(accuracy), "val_auc": float(auc.result())}
+
+
+def _restore_optimizer(tail: keras.Model, state: Checkpoint) -> None:
+    if state.optimizer:
+        tail.optimizer.build(tail.trainable_variables)
+        for variable, value in zip(tail.optimizer.variables, state.optimizer, strict=True):
+            variable.assign(value)
+
+
+def _best(state: Checkpoint, stage: int) -> int:
+    losses = [record["val_loss"] for record in state.history if record["stage"] == stage]
+    return int(np.argmin(losses))
+
+
+def _is_done(state: Checkpoint, number: int, stage: Stage) -> bool:
+    return state.epoch > 0 and state.epoch - 1 - _best(state, number) >= stage.patience
+
+
+class _Ticker(keras.callbacks.Callback):
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self.progress = progress
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.progress.advance()

@@ -1,0 +1,142 @@
+"""The presets of `train`: every decision of a training run, in one frozen object that is kept with the model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+from cxr_edge.errors import UsageError
+from cxr_edge.training import augment
+
+__all__ = ["BALANCES", "PRESETS", "Stage", "TrainOptions", "build"]
+
+BALANCES = ("augment", "weights", "focal", "source", "none")
+"""How unequal classes are met: more augmented copies of the smaller class (the paper), class weights, focal loss,
+equal weight of the classes within every source, or nothing."""
+
+_COPIES = 4
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of a run: the last `unfreeze` of the backbone (0 to 1) and the head train for up to `epochs`.
+
+    With `copies` > 0 the frozen part runs once over that many augmented copies of the films and training reads its
+    cached activations; with 0 every epoch augments anew and runs the whole network. `balance` and `augmentation` take
+    the place of the run's own in this stage.
+    """
+
+    unfreeze: float
+    epochs: int
+    learning_rate: float
+    copies: int = 0
+    patience: int = 10
+    weight_decay: float = 0.0
+    cosine: bool = False
+    balance: str | None = None
+    augmentation: augment.Augmentation | None = None
+
+    def rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch: constant, or falling along half a cosine to a hundredth."""
+        if not self.cosine:
+            return self.learning_rate
+        share = epoch / max(self.epochs - 1, 1)
+        return self.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What makes a training run repeatable, but for the data."""
+
+    preset: str
+    stages: tuple[Stage, ...]
+    backbone: str = "mobilenetv2"
+    weights: str = "imagenet"
+    balance: str = "augment"
+    augmentation: augment.Augmentation = field(default=augment.PAPER)
+    dropout: float = 0.2
+    batch_size: int = 32
+    label_smoothing: float = 0.0
+    seed: int = 0
+
+    def with_unfreeze(self, unfreeze: float | None) -> TrainOptions:
+        """Return the options with the stages cut or widened to end at `unfreeze`. Raises UsageError outside 0 to 1."""
+        if unfreeze is None:
+            return self
+        if not 0.0 <= unfreeze <= 1.0:
+            raise UsageError(f"--unfreeze {unfreeze}: must lie between 0 (frozen) and 1 (all layers train)")
+        kept = [stage for stage in self.stages if stage.unfreeze <= unfreeze]
+        if not kept or kept[-1].unfreeze < unfreeze:
+            following = [stage for stage in self.stages if stage.unfreeze > unfreeze]
+            template = following[0] if following else kept.pop()
+            # What stays frozen need not run in every epoch.
+            copies = template.copies or _COPIES if unfreeze < 1 else template.copies
+            kept.append(replace(template, unfreeze=unfreeze, copies=copies))
+        return replace(self, stages=tuple(kept))
+
+
+PRESETS = {
+    "paper": TrainOptions(
+        preset="paper",
+        stages=(Stage(unfreeze=0.34, epochs=40, learning_rate=1e-3, copies=4, patience=10, weight_decay=1e-4),),
+    ),
+    "default": TrainOptions(
+        preset="default",
+        stages=(
+            # First what disease looks like, with sources made equal and their styles blurred …
+            Stage(unfreeze=0.0, epochs=8, learning_rate=2e-3, copies=1, patience=8),
+            Stage(unfreeze=0.65, epochs=12, learning_rate=3e-4, copies=8, patience=6, weight_decay=1e-4, cosine=True),
+            # … then the films as they are.
+            Stage(
+                unfreeze=0.65,
+                epochs=5,
+                learning_rate=1e-4,
+                copies=5,
+                patience=4,
+                weight_decay=1e-4,
+                cosine=True,
+                balance="weights",
+                augmentation=augment.MILD,
+            ),
+            Stage(
+                unfreeze=1.0,
+                epochs=1,
+                learning_rate=3e-5,
+                weight_decay=1e-4,
+                balance="weights",
+                augmentation=augment.MILD,
+            ),
+        ),
+        balance="source",
+        augmentation=augment.DEFAULT,
+    ),
+}
+
+
+def build(
+    *,
+    preset: str = "default",
+    backbone: str | None = None,
+    unfreeze: float | None = None,
+    weights: str = "imagenet",
+    balance: str | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+) -> TrainOptions:
+    """Return the options of a preset with a user's own choices. Raises UsageError for an unknown name."""
+    if preset not in PRESETS:
+        raise UsageError(f"--preset {preset}: unknown; choose one of {', '.join(PRESETS)}")
+    if balance not in (None, *BALANCES):
+        raise UsageError(f"--balance {balance}: unknown; choose one of {', '.join(BALANCES)}")
+    options = PRESETS[preset].with_unfreeze(unfreeze)
+    if epochs is not None:
+        options = replace(options, stages=tuple(replace(s, epochs=min(s.epochs, epochs)) for s in options.stages))
+    if balance is not None:
+        options = replace(options, stages=tuple(replace(stage, balance=None) for stage in options.stages))
+    return replace(
+        options,
+        backbone=backbone or options.backbone,
+        weights=weights,
+        balance=balance or options.balance,
+        seed=seed,
+    )

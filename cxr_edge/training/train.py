@@ -1,0 +1,231 @@
+"""Train a classifier and leave a bundle: the model, its history and plots, a model card, and the manifest last."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import io
+import json
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from cxr_edge import __version__, files, metrics
+from cxr_edge.bundle import MANIFEST_NAME, Artifact, Bundle, InputContract, Manifest
+from cxr_edge.dataset import Dataset
+from cxr_edge.errors import UsageError
+from cxr_edge.progress import Progress, say
+from cxr_edge.training import card, figures
+from cxr_edge.training.films import Films, load_films
+from cxr_edge.training.fit import Checkpoint, fit
+from cxr_edge.training.model import POOLING, build_classifier
+from cxr_edge.training.options import TrainOptions
+from cxr_edge.training.typicality import Typicality
+from cxr_edge.training.typicality import fit as fit_typicality
+
+__all__ = ["TYPICALITY_NAME", "save_model", "train"]
+
+TYPICALITY_NAME = "typicality.npz"
+_CHECKPOINT_FOLDER = ".checkpoint"
+
+
+def train(
+    dataset: Dataset, options: TrainOptions, out: Path, *, name: str | None = None, resume: bool = False
+) -> Bundle:
+    """Train on the splits train and val of `dataset`, measure on test, and write a bundle to the folder `out`.
+
+    A killed run leaves its checkpoint in `out`; `resume` goes on from it. Raises UsageError when `out` already holds
+    a bundle, DataError for films that cannot be used, TrainingError, OutputError.
+    """
+    if (out / MANIFEST_NAME).exists():
+        raise UsageError(f"--out {out}: already holds a finished bundle; give another folder, or remove this one")
+    run = files.sha256_bytes(json.dumps([dataclasses.asdict(options), dataset.fingerprint()]).encode())
+    checkpoint = _open_checkpoint(out, run, resume=resume)
+    keras.utils.set_random_seed(options.seed)
+    classifier = build_classifier(
+        options.backbone, weights=options.weights, labels=len(dataset.labels), dropout=options.dropout
+    )
+    if options.weights == "none":
+        say("warning: --weights none: the backbone starts from random numbers; expect a weak classifier on few films")
+    # Only now: reading the films takes longest, and what the user mistyped is found before.
+    files.prepare_folder(out)
+    films = _load_splits(dataset)
+    history = fit(classifier, films["train"], films["val"], options, checkpoint, run)
+    classifier.trainable = True
+    bundle = _write_bundle(classifier, dataset, films, options, history, out, name or out.name)
+    shutil.rmtree(out / _CHECKPOINT_FOLDER)
+    return bundle
+
+
+def save_model(classifier: keras.Model, path: Path) -> None:
+    """Write a model as .keras, atomically."""
+    temporary = path.with_name(f".{uuid.uuid4().hex}.keras")
+    try:
+        classifier.save(temporary)
+        files.write_bytes(path, temporary.read_bytes())
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _load_splits(dataset: Dataset) -> dict[str, Films]:
+    films = {}
+    for split in ("train", "val", "test"):
+        if split == "test" and not any(item.split == split for item in dataset.items):
+            say(f"warning: {dataset.name} has no split 'test'; the card will have no figures of unseen films")
+            continue
+        with Progress(f"reading {split}", len(dataset.select(split=split).items)) as progress:
+            films[split] = load_films(dataset, split, progress)
+    return films
+
+
+def _open_checkpoint(out: Path, run: str, *, resume: bool) -> Checkpoint:
+    path = out / _CHECKPOINT_FOLDER / "checkpoint.npz"
+    if path.is_file() and not resume:
+        raise UsageError(f"--out {out}: holds an unfinished run; add --resume to go on, or remove it to start again")
+    if not path.is_file():
+        if resume:
+            say(f"{out} holds no checkpoint; starting from the beginning")
+        return Checkpoint(path)
+    checkpoint = Checkpoint.read(path, run)
+    say(f"going on from stage {checkpoint.stage + 1}, epoch {checkpoint.epoch + 1}")
+    return checkpoint
+
+
+def _write_bundle(
+    classifier: keras.Model,
+    dataset: Dataset,
+    films: dict[str, Films],
+    options: TrainOptions,
+    history: list[dict[str, float]],
+    out: Path,
+    name: str,
+) -> Bundle:
+    positive = dataset.labels.index(dataset.positive)
+    scores, features = _predict(classifier, films, positive)
+    truth = {split: part.targets[:, positive] > 0 for split, part in films.items()}
+    threshold = metrics.youden_threshold(scores["val"], truth["val"])
+    typicality = fit_typicality(features["train"], features["val"], rank=min(16, len(features["train"]) // 4))
+    figures_of = _measure(films, scores, truth, threshold)
+    figures_of["val"]["untypical"] = float(np.mean(typicality.score(features["val"]) > typicality.limit))
+    _draw(out, scores, truth, threshold, history, dataset)
+    files.write_json(out / "history.json", history)
+    _write_typicality(out / TYPICALITY_NAME, typicality)
+    save_model(classifier, out / "model.keras")
+    manifest = Manifest(
+        name=name,
+        architecture=options.backbone,
+        labels=dataset.labels,
+        positive=dataset.positive,
+        threshold=threshold,
+        contract=InputContract(),
+        artifacts={"model.keras": _artifact(out / "model.keras")},
+        typicality_limit=typicality.limit,
+        metrics=figures_of,
+        provenance=_provenance(dataset, options, history),
+    )
+    files.write_text(out / "MODEL_CARD.md", card.write(manifest, dataset))
+    extra = [path for path in sorted(out.iterdir()) if path.is_file() and path.name != "model.keras"]
+    hashes = {path.name: files.sha256_file(path) for path in extra if not path.name.startswith(".")}
+    bundle = Bundle(out, dataclasses.replace(manifest, files=hashes))
+    bundle.write_manifest()
+    return bundle
+
+
+def _predict(classifier: keras.Model, films: dict[str, Films], positive: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return for each split the scores of the positive class (n,) and the pooled features (n, features)."""
+    both = keras.Model(classifier.inputs[0], [classifier.outputs[0], classifier.get_layer(POOLING).output])
+    scores, features = {}, {}
+    for split, part in films.items():
+        rows = []
+        with Progress(f"measuring {split}", len(part.pixels)) as progress:
+            for start in range(0, len(part.pixels), 32):
+                batch = part.pixels[start : start + 32]
+                rows.append([np.asarray(value) for value in both(batch, training=False)])
+                progress.advance(len(batch))
+        scores[split] = np.concatenate([row[0] for row in rows])[:, positive]
+        features[split] = np.concatenate([row[1] for row in rows])
+    return scores, features
+
+
+def _measure(
+    films: dict[str, Films], scores: dict[str, Any], truth: dict[str, Any], threshold: float
+) -> dict[str, Any]:
+    """Return the figures of val and test, and of both together: a source may have few films of a class in each."""
+    found: dict[str, Any] = {
+        split: metrics.summarise(scores[split], truth[split], films[split].sources, threshold)
+        for split in ("val", "test")
+        if split in films
+    }
+    if "test" in films:
+        both = [np.concatenate([group["val"], group["test"]]) for group in (scores, truth)]
+        sources = films["val"].sources + films["test"].sources
+        found["val+test"] = metrics.summarise(both[0], both[1], sources, threshold)
+    return found
+
+
+def _draw(
+    out: Path,
+    scores: dict[str, Any],
+    truth: dict[str, Any],
+    threshold: float,
+    history: list[dict[str, float]],
+    dataset: Dataset,
+) -> None:
+    shown = "test" if "test" in scores else "val"
+    negative = next(label for label in dataset.labels if label != dataset.positive)
+    curves: dict[str, Any] = {split: (scores[split], truth[split]) for split in ("val", "test") if split in scores}
+    figures.save(figures.draw_history(history), out / "history.png")
+    figures.save(figures.draw_roc(curves, threshold), out / "roc.png")
+    counts = metrics.confuse(scores[shown], truth[shown], threshold)
+    figures.save(figures.draw_confusion(counts, (dataset.positive, negative)), out / f"confusion_{shown}.png")
+
+
+def _write_typicality(path: Path, typicality: Typicality) -> None:
+    buffer = io.BytesIO()
+    np.savez(
+        buffer, allow_pickle=False, **{key: np.asarray(value) for key, value in dataclasses.asdict(typicality).items()}
+    )
+    files.write_bytes(path, buffer.getvalue())
+
+
+def _artifact(path: Path) -> Artifact:
+    return Artifact(
+        name=path.name,
+        format="keras",
+        quantization="none",
+        sha256=files.sha256_file(path),
+        size_bytes=path.stat().st_size,
+        outputs=("probabilities",),
+    )
+
+
+def _provenance(dataset: Dataset, options: TrainOptions, history: list[dict[str, float]]) -> dict[str, Any]:
+    stored = dataclasses.asdict(options)
+    # Where the weights lay is this machine's affair; what they were is not.
+    if options.weights not in ("imagenet", "none"):
+        stored["weights"] = f"sha256:{files.sha256_file(Path(options.weights))}"
+    counts: dict[str, int] = {}
+    for item in dataset.items:
+        key = f"{item.split}/{item.source}/{item.label}"
+        counts[key] = counts.get(key, 0) + 1
+    packages = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "pillow")
+    return {
+        "train": {
+            "cxr_edge": __version__,
+            "versions": {name: version for name in packages if (version := _version(name))},
+            "options": stored,
+            "data": {"name": dataset.name, "sha256": dataset.fingerprint(), "films": counts},
+            "epochs": len(history),
+        }
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

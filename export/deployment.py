@@ -1,0 +1,132 @@
+"""The graph that goes onto a device: pixels in; probabilities, heat map and typicality out, with ordinary operations.
+
+The heat map is Grad-CAM (Selvaraju et al. 2017) of the predicted class without gradients at run time. The head is a
+multilayer perceptron on pooled features, so the gradient of a logit is a product of weight matrices and ReLU masks.
+With F the feature map (49, features), W the first weights and v the gradient at its output, Grad-CAM is
+relu(F W v), and F W is also what the head needs: its mean over the positions is W applied to the pooled features.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from cxr_edge.bundle import InputContract
+from cxr_edge.errors import ExportError
+from cxr_edge.export.folding import fold_batch_norm
+
+__all__ = ["HEAD_SCOPE", "Deployment", "freeze"]
+
+HEAD_SCOPE = "float_head"
+"""The part of every operation's name behind the feature map, by which quantisers leave it in float."""
+HEATMAP_SIDE = 7
+_HEAD_LAYERS = ("dense_1", "dense_2", "dense_3", "dense_4", "dense_5", "probabilities")
+
+
+class Deployment(tf.Module):
+    """A trained classifier as the graph that is exported.
+
+    `typicality` has the arrays mean (features,), axes (features, rank), variances (rank,) and rest_variance of
+    training; without it the graph has no such output. Raises ExportError for a classifier that is not ours.
+    """
+
+    def __init__(self, classifier: keras.Model, typicality: dict[str, Any] | None) -> None:
+        super().__init__(name="deployment")
+        backbones = [layer for layer in classifier.layers if isinstance(layer, keras.Model)]
+        names = {layer.name for layer in classifier.layers}
+        missing = [name for name in _HEAD_LAYERS if name not in names]
+        if len(backbones) != 1 or missing:
+            raise ExportError(
+                f"{classifier.name}: its head is not the toolkit's (missing: {', '.join(missing) or 'one backbone'}); "
+                "export takes models made by 'cxr-edge train'"
+            )
+        self.backbone = fold_batch_norm(backbones[0])
+        self._weights = [[np.asarray(w) for w in classifier.get_layer(name).get_weights()] for name in _HEAD_LAYERS]
+        self._typicality = typicality
+        self.output_names = ("probabilities", "heatmap", *(["typicality"] if typicality else []))
+
+    @property
+    def output_widths(self) -> list[int]:
+        """The last dimension of each output, in the order of `output_names`."""
+        spec = self.signature(1).structured_outputs
+        return [int(spec[name].shape[-1]) for name in self.output_names]
+
+    def signature(self, batch: int | None) -> Any:
+        """Return the traced function for a batch of `batch` films, or of any number when None."""
+        contract = InputContract()
+        spec = tf.TensorSpec((batch, *contract.shape[1:]), tf.uint8, name=contract.name)
+        return tf.function(self.__call__, input_signature=[spec]).get_concrete_function()
+
+    def __call__(self, image: Any) -> dict[str, Any]:
+        """Return the outputs for uint8 pixels (n, 224, 224, 3)."""
+        features = self.backbone(self.scale(image), training=False)
+        with tf.name_scope(HEAD_SCOPE):
+            return self._head(features)
+
+    @staticmethod
+    def scale(image: Any) -> Any:
+        """Return pixels in the backbone's range [-1, 1]: both rescalings of the classifier in one."""
+        return tf.cast(image, tf.float32) * (2 / 255) - 1.0
+
+    def logits(self, features: Any) -> Any:
+        """Return the logits (n, labels) for a feature map, by the plain head; for the study of gradients."""
+        hidden = tf.reduce_mean(features, axis=(1, 2))
+        for weights, bias in self._weights[:-1]:
+            hidden = tf.nn.relu(tf.matmul(hidden, weights) + bias)
+        return tf.matmul(hidden, self._weights[-1][0]) + self._weights[-1][1]
+
+    def _head(self, features: Any) -> dict[str, Any]:
+        (first, bias), *rest = self._weights
+        units = first.shape[1]
+        axes = self._typicality["axes"] if self._typicality else np.zeros((first.shape[0], 0), np.float32)
+        kernel = np.concatenate([first, axes], axis=1)
+        positions = features.shape[1] * features.shape[2]
+        projected = tf.nn.conv2d(features, kernel[None, None], 1, "VALID")
+        projected = tf.reshape(projected, (-1, positions, kernel.shape[1]))
+        mean = tf.reduce_mean(projected, axis=1)
+        hidden = [tf.nn.relu(mean[:, :units] + bias)]
+        for weights, offset in rest[:-1]:
+            hidden.append(tf.nn.relu(tf.matmul(hidden[-1], weights) + offset))
+        logits = tf.matmul(hidden[-1], rest[-1][0]) + rest[-1][1]
+        outputs = {"probabilities": tf.nn.softmax(logits)}
+        gradient = self._gradient(logits, hidden, [weights for weights, _ in rest])
+        heat = tf.nn.relu(tf.reduce_sum(projected[:, :, :units] * gradient[:, None, :], axis=2))
+        if positions != HEATMAP_SIDE**2:
+            # InceptionV3 sees a 5 x 5 map; the contract has one form for all.
+            grid = tf.reshape(heat, (-1, features.shape[1], features.shape[2], 1))
+            heat = tf.reshape(tf.image.resize(grid, (HEATMAP_SIDE, HEATMAP_SIDE)), (-1, HEATMAP_SIDE**2))
+        outputs["heatmap"] = heat / tf.maximum(tf.reduce_max(heat, axis=1, keepdims=True), 1e-9)
+        if self._typicality:
+            outputs["typicality"] = self._score(features, mean[:, units:], self._typicality)
+        # A name for every output, that converters keep.
+        return {name: tf.identity(value, name=name) for name, value in outputs.items()}
+
+    @staticmethod
+    def _gradient(logits: Any, hidden: list[Any], weights: list[Any]) -> Any:
+        """Return the gradient of the largest logit before the first ReLU, (n, units)."""
+        # A comparison, for argmax and one_hot bring an operation that TFLite runtimes lack.
+        chosen = tf.cast(logits >= tf.reduce_max(logits, axis=1, keepdims=True), tf.float32)
+        for matrix, active in zip(reversed(weights), reversed(hidden), strict=True):
+            chosen = tf.matmul(chosen, np.ascontiguousarray(matrix.T)) * tf.cast(active > 0, tf.float32)
+        return chosen
+
+    @staticmethod
+    def _score(features: Any, along: Any, typicality: dict[str, Any]) -> Any:
+        """Return the typicality (n, 1) from the feature map and its projection on the axes, as in training."""
+        mean, axes = typicality["mean"], typicality["axes"]
+        centred = tf.reduce_mean(features, axis=(1, 2)) - mean
+        squares = tf.square(along - mean @ axes)
+        rest = tf.maximum(
+            tf.reduce_sum(tf.square(centred), 1, keepdims=True) - tf.reduce_sum(squares, 1, keepdims=True), 0.0
+        )
+        scaled = tf.reduce_sum(squares / typicality["variances"], 1, keepdims=True)
+        return (scaled + rest / float(typicality["rest_variance"])) / float(axes.shape[1] + 1)
+
+
+def freeze(deployment: Deployment, *, batch: int | None) -> Any:
+    """Return the traced graph with its weights as constants, for a batch of `batch` films or of any number."""
+    return convert_variables_to_constants_v2(deployment.signature(batch))

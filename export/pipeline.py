@@ -1,0 +1,190 @@
+"""The export of a bundle: convert, check against the Keras model on real pixels, and only then put in place."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cxr_edge import __version__, files
+from cxr_edge.budget import Budget
+from cxr_edge.bundle import MANIFEST_NAME, Bundle
+from cxr_edge.dataset import Dataset, open_dataset
+from cxr_edge.errors import BudgetMissedError, BundleError, MissingExtraError, UsageError
+from cxr_edge.export import golden, linting, recipes
+from cxr_edge.export.calibration import CALIBRATION_FILMS, CHECK_FILMS, FIT_FILMS, FilmSet, choose_films
+from cxr_edge.progress import say
+from cxr_edge.vectors import VECTORS_NAME
+
+__all__ = ["ExportOptions", "default_out", "export"]
+
+KERAS_NAME = "model.keras"
+REPAIR_NAME = "repair.json"
+_MADE_HERE = (REPAIR_NAME, VECTORS_NAME)
+_PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "litert-quantizer", "numpy")
+_MODULES = {"tflite": ("tensorflow", "litert_quantizer"), "onnx": ("tensorflow", "tf2onnx", "onnx", "onnxruntime")}
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to export: formats, recipes by name, and the data set (see `dataset.open_dataset`) to calibrate with.
+
+    int8 is repaired until it is within `budget`; None gives the stock conversion.
+    """
+
+    formats: tuple[str, ...] = recipes.FORMATS
+    quantize: tuple[str, ...] = ()
+    data: str = "phantom"
+    seed: int = 0
+    budget: Budget | None = None
+
+
+def default_out(bundle: Bundle) -> Path:
+    """Return where an export goes when no place is named: build/<bundle name>."""
+    return Path("build") / bundle.manifest.name
+
+
+def export(bundle: Bundle, options: ExportOptions, out: Path | None = None) -> Bundle:
+    """Write a bundle with the wanted artifacts to `out`; an older bundle there stays whole until the new one is.
+
+    Nothing is done when `out` already holds what these inputs give. Raises UsageError, DataError, BundleError,
+    ExportError when an artifact fails its check, OutputError, MissingExtraError.
+    """
+    out = out or default_out(bundle)
+    for format in options.formats:
+        if format not in recipes.FORMATS:
+            raise UsageError(f"--format {format}: unknown; choose from {', '.join(recipes.FORMATS)}")
+    pairs = recipes.choose(options.quantize, options.formats)
+    _refuse_strange_files(out)
+    bundle.artifact_bytes(bundle.artifact(KERAS_NAME))
+    dataset = open_dataset(options.data, positive=bundle.manifest.positive)
+    key = _key(bundle, options, dataset)
+    if (existing := _read_unchanged(out, key)) is not None:
+        say(f"{out}: already holds this export; nothing to do")
+        return existing
+    _need_modules(options.formats)
+    films = {"check": choose_films(dataset, "val", CHECK_FILMS, seed=options.seed)}
+    if any(recipe.calibrated for _, recipe in pairs):
+        films["calibration"] = choose_films(dataset, "train", CALIBRATION_FILMS, seed=options.seed)
+        for note in linting.lint(films["calibration"], dataset, held_out=("val", "test")):
+            say(f"warning: {note}")
+        if options.budget is not None:
+            films["fit"] = choose_films(dataset, "train", FIT_FILMS, seed=options.seed)
+    files.prepare_folder(out.parent)
+    # TensorFlow takes many seconds to import; an export that is refused or unchanged never waits for it.
+    from cxr_edge.export.conversion import convert
+
+    made = convert(bundle, pairs, films, dataset, options.budget)
+    written = _write(bundle, made, films, key, options, out)
+    if made.misses:
+        raise BudgetMissedError(
+            f"{out}: written, but the budget is not met: {'; '.join(made.misses)}; see {REPAIR_NAME}"
+        )
+    return written
+
+
+def _refuse_strange_files(out: Path) -> None:
+    """Raise UsageError when taking the place of `out` would remove a file that is no part of a bundle."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise UsageError(f"--out {out}: is a file; give a folder")
+    known = {MANIFEST_NAME}
+    if (out / MANIFEST_NAME).is_file():
+        manifest = Bundle.read(out).manifest
+        known |= {*manifest.artifacts, *manifest.files}
+    strange = sorted(path.name for path in out.iterdir() if path.name not in known)
+    if strange:
+        raise UsageError(f"--out {out}: holds '{strange[0]}', which is no part of a bundle; give another folder")
+
+
+def _write(
+    bundle: Bundle,
+    made: Any,
+    films: dict[str, FilmSet],
+    key: str,
+    options: ExportOptions,
+    out: Path,
+) -> Bundle:
+    manifest = bundle.manifest
+    keras = manifest.artifacts[KERAS_NAME]
+    provenance = {
+        "cxr_edge": __version__,
+        "key": key,
+        "versions": _versions(),
+        "data": options.data if options.data == "phantom" else Path(options.data).name,
+        "films": {use: chosen.describe() for use, chosen in films.items()},
+        "seed": options.seed,
+    }
+    artifacts = {KERAS_NAME: keras} | {name: artifact for name, (artifact, _) in made.contents.items()}
+    golden_films = golden.choose_films()
+    extra = {VECTORS_NAME: golden.make(made.contents, golden_films)}
+    if made.repairs:
+        extra[REPAIR_NAME] = files.to_json_bytes(made.repairs)
+    with files.staged_folder(out) as staged:
+        files.write_bytes(staged / KERAS_NAME, bundle.artifact_bytes(keras))
+        kept = [name for name in manifest.files if name not in _MADE_HERE]
+        extra |= {name: bundle.file_bytes(name) for name in kept}
+        for name, content in (extra | {name: content for name, (_, content) in made.contents.items()}).items():
+            files.write_bytes(staged / name, content)
+        manifest = dataclasses.replace(
+            manifest,
+            artifacts=artifacts,
+            files={name: files.sha256_bytes(content) for name, content in sorted(extra.items())},
+            provenance={**manifest.provenance, "export": provenance},
+        )
+        Bundle(staged, manifest).write_manifest()
+    return Bundle(out, manifest)
+
+
+def _key(bundle: Bundle, options: ExportOptions, dataset: Dataset) -> str:
+    """Return a hash of all that an export depends on."""
+    manifest = bundle.manifest
+    parts = [
+        manifest.artifacts[KERAS_NAME].sha256,
+        {name: digest for name, digest in manifest.files.items() if name not in _MADE_HERE},
+        None if options.budget is None else dataclasses.asdict(options.budget),
+        # What the artifacts say of themselves in their metadata.
+        [manifest.name, manifest.labels, manifest.positive, manifest.threshold, manifest.typicality_limit],
+        manifest.provenance.get("licence"),
+        options.formats,
+        options.quantize,
+        options.seed,
+        dataset.fingerprint(),
+        __version__,
+        _versions(),
+    ]
+    return files.sha256_bytes(json.dumps(parts, sort_keys=True).encode())
+
+
+def _read_unchanged(out: Path, key: str) -> Bundle | None:
+    """Return the bundle in `out` when it is whole and was made by an export of the same key."""
+    try:
+        existing = Bundle.read(out)
+        if existing.manifest.provenance.get("export", {}).get("key") != key:
+            return None
+        for artifact in existing.manifest.artifacts.values():
+            existing.artifact_bytes(artifact)
+    except BundleError:
+        return None
+    return existing
+
+
+def _need_modules(formats: tuple[str, ...]) -> None:
+    for format in formats:
+        if any(importlib.util.find_spec(module) is None for module in _MODULES[format]):
+            raise MissingExtraError(f"exporting {format}", "export")
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

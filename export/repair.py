@@ -1,0 +1,169 @@
+"""Repair an int8 model until a stated budget is met: measure, rank, act, choose on val, prove on test.
+
+The cheapest step comes first, and the first artifact within the budget is kept. The films that the ranges and weights
+were fitted on are never those that it is judged by.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cxr_edge import metrics
+from cxr_edge.budget import Budget, Drift
+from cxr_edge.export.fitting import FitOptions, Fitted, fit_layers
+from cxr_edge.export.ranking import rank_layers
+from cxr_edge.export.simulation import QuantizedLayer
+from cxr_edge.progress import Progress, say
+from cxr_edge.runtimes import Pixels, open_model
+
+__all__ = ["STEPS", "Judge", "Outcome", "Repair", "measure_drift"]
+
+STEPS: tuple[tuple[str, FitOptions | None], ...] = (
+    ("stock", None),
+    ("bias correction", FitOptions(rounding="nearest")),
+    ("rounding by inputs", FitOptions()),
+    ("refit, then rounding by inputs", FitOptions(refit_ridge=0.1)),
+)
+"""The steps in order of their price; a later one contains what the earlier ones do."""
+
+_TIMED_RUNS = 30
+_RANKED_FILMS = 16
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Films that an artifact is judged by: pixels, which are positive, and the float model's scores for them."""
+
+    split: str
+    pixels: Pixels
+    positive: npt.NDArray[np.bool_]
+    reference: npt.NDArray[np.float32]
+    threshold: float
+    positive_index: int
+
+    def measure(self, content: bytes, format: str, name: str) -> Drift:
+        """Run an artifact on the films and return how far its calls lie from the reference's."""
+        runtime = open_model(content, format, name=name)
+        scores = runtime.run(self.pixels)["probabilities"][:, self.positive_index]
+        runtime.close()
+        return measure_drift(self.reference, scores, self.positive, self.threshold)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The artifact that a repair chose, what it still misses on the judging films, and the record for repair.json."""
+
+    content: bytes
+    misses: list[str]
+    record: dict[str, Any]
+
+
+def measure_drift(
+    reference: npt.NDArray[Any], scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_], threshold: float
+) -> Drift:
+    """Return the drift of scores (n,) from the reference's (n,)."""
+    change = np.abs(scores.astype(np.float64) - reference)
+    return Drift(
+        films=len(scores),
+        flips=int(np.sum((scores >= threshold) != (reference >= threshold))),
+        auc_change=metrics.auc(scores, positive) - metrics.auc(reference, positive),
+        max_change=float(change.max()),
+        mean_change=float(change.mean()),
+        distinct=len(np.unique(scores)),
+    )
+
+
+class Repair:
+    """The repair of one model; the fits are made once and serve every format."""
+
+    def __init__(self, deployment: Any, films: Pixels, budget: Budget, val: Judge, test: Judge | None) -> None:
+        self.deployment = deployment
+        self.films = films
+        self.budget = budget
+        self.val = val
+        self.test = test
+        self._fits: dict[str, Fitted] = {}
+        self._ranking: list[dict[str, Any]] | None = None
+
+    def run(
+        self,
+        format: str,
+        stock: bytes,
+        put_layers: Callable[[bytes, Mapping[str, QuantizedLayer]], bytes],
+        baseline: bytes,
+    ) -> Outcome:
+        """Try the steps on `stock` until the budget is met on val; the best of them if it never is.
+
+        `put_layers` writes fitted layers into an artifact of the format; `baseline` is the stock conversion of the
+        whole model, head and all, that size and latency are held against.
+        """
+        tried: list[tuple[tuple[float, ...], bytes, list[str], dict[str, Any]]] = []
+        for name, options in STEPS:
+            start = time.monotonic()
+            content = stock if options is None else put_layers(stock, self._fit(name, options).layers)
+            drift = self.val.measure(content, format, f"model_int8.{format}")
+            size_ratio = len(content) / len(baseline)
+            latency_ratio = _compare_latency(content, baseline, format, self.val.pixels)
+            misses = self.budget.misses(drift, size_ratio=size_ratio, latency_ratio=latency_ratio)
+            step = {
+                "step": name,
+                "val": dataclasses.asdict(drift),
+                "size_ratio": size_ratio,
+                "latency_ratio": latency_ratio,
+                "misses": misses,
+                "seconds": round(time.monotonic() - start, 1),
+            }
+            say(f"{format}, {name}: {drift.flips} of {drift.films} flips on val, AUC {drift.auc_change:+.4f}")
+            tried.append(((len(misses), drift.flips, drift.mean_change), content, misses, step))
+            if not misses:
+                break
+        _, content, misses, chosen = min(tried, key=lambda item: item[0])
+        record = {
+            "budget": dataclasses.asdict(self.budget),
+            "ranking": self._rank() if len(tried) > 1 else [],
+            "steps": [step for *_, step in tried],
+            "chosen": chosen["step"],
+            "met": not misses,
+            "fitted_on": {"films": len(self.films), "split": "train"},
+            "seed": FitOptions().seed,
+        }
+        if self.test is not None:
+            record["test"] = dataclasses.asdict(self.test.measure(content, format, f"model_int8.{format}"))
+        return Outcome(content, misses, record)
+
+    def _fit(self, name: str, options: FitOptions) -> Fitted:
+        if name not in self._fits:
+            with Progress(f"repair: {name}", 1) as progress:
+                inputs = np.asarray(self.deployment.scale(self.films))
+                self._fits[name] = fit_layers(self.deployment.backbone, inputs, options, progress)
+        return self._fits[name]
+
+    def _rank(self) -> list[dict[str, Any]]:
+        if self._ranking is None:
+            self._ranking = rank_layers(self.deployment, self.films[:_RANKED_FILMS])
+        return self._ranking
+
+
+def _compare_latency(content: bytes, baseline: bytes, format: str, pixels: Pixels) -> float:
+    """Return the ratio of the median latencies of two artifacts, run in turns on the same films."""
+    runtimes = [open_model(item, format) for item in (content, baseline)]
+    times: list[list[float]] = [[], []]
+    for run in range(_TIMED_RUNS + 3):
+        film = pixels[run % len(pixels)][None]
+        for number, runtime in enumerate(runtimes):
+            start = time.perf_counter()
+            runtime.run(film)
+            times[number].append(time.perf_counter() - start)
+    for runtime in runtimes:
+        runtime.close()
+    # The first turns load caches and are left out for both.
+    first, second = (statistics.median(values[3:]) for values in times)
+    return first / second

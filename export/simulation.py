@@ -1,0 +1,158 @@
+"""A folded backbone run layer by layer, in float and as an int8 runtime would, so that each layer can be fitted.
+
+Both runtimes do the same arithmetic on the backbone: int8 weights with a scale an output channel, 8-bit activations
+with one scale a tensor over its least and greatest value, a ReLU fused into the convolution in front of it. What
+differs is a last bit of rounding, far below one step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from cxr_edge.errors import ExportError
+
+__all__ = [
+    "Convolution",
+    "Node",
+    "QuantizedLayer",
+    "convolve",
+    "find_layer",
+    "list_nodes",
+    "quantize_activations",
+    "taps",
+]
+
+Maps = npt.NDArray[np.float32]
+_CHUNK = 16
+
+
+@dataclass(frozen=True)
+class QuantizedLayer:
+    """Integer weights in Keras' layout, a scale an output channel, and the float bias to be stored as int32."""
+
+    integers: npt.NDArray[np.int8]
+    scales: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step of the backbone: a Keras layer, the tensors it reads and the one it writes.
+
+    `ceiling` is the greatest value that a ReLU fused behind a convolution lets through (inf for a plain ReLU, None
+    without one); `done` are the tensors that nothing reads any more afterwards.
+    """
+
+    layer: Any
+    inputs: tuple[int, ...]
+    output: int
+    ceiling: float | None
+    done: tuple[int, ...]
+
+
+class Convolution:
+    """The weights of a (depthwise) convolution as groups of matrices: (groups, inputs, outputs)."""
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+        self.depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+        self.kernel, self.bias = (np.asarray(value, np.float64) for value in layer.get_weights())
+
+    def to_groups(self) -> npt.NDArray[np.float64]:
+        """Return the kernel as matrices, one a channel where it is depthwise."""
+        height, width, channels, outputs = self.kernel.shape
+        if self.depthwise:
+            return self.kernel[..., 0].reshape(height * width, channels).T[:, :, None]
+        return self.kernel.reshape(1, height * width * channels, outputs)
+
+    def from_groups(self, groups: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return matrices of `to_groups` in the kernel's own layout."""
+        if self.depthwise:
+            return groups[:, :, 0].T.reshape(self.kernel.shape)
+        return groups.reshape(self.kernel.shape)
+
+
+def find_layer(name: str, layers: Mapping[str, QuantizedLayer]) -> str | None:
+    """Return the layer whose name is in a converter's tensor or operation, as in "backbone_1/Conv1_1/convolution"."""
+    for part in re.split(r"[/;:]", name):
+        # Keras numbers a layer's scope once more when it is called, and a fused ReLU is named after its layer.
+        base = re.sub(r"_\d+$", "", part)
+        for candidate in (part, base, base.removesuffix("_relu")):
+            if candidate in layers:
+                return candidate
+    return None
+
+
+def list_nodes(backbone: keras.Model) -> list[Node]:
+    """Return the steps of a folded backbone in order. Raises ExportError for a layer that is not simulated."""
+    layers = [layer for layer in backbone.layers if not isinstance(layer, keras.layers.InputLayer)]
+    reads = {layer.name: [id(tensor) for tensor in tf.nest.flatten(layer.input)] for layer in layers}
+    readers: dict[int, list[Any]] = {}
+    for layer in layers:
+        for tensor in reads[layer.name]:
+            readers.setdefault(tensor, []).append(layer)
+    last = {tensor: users[-1].name for tensor, users in readers.items()}
+    known = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.ReLU, keras.layers.Add)
+    nodes = []
+    for layer in layers:
+        if not isinstance(layer, (*known, keras.layers.ZeroPadding2D)) or isinstance(
+            layer, keras.layers.SeparableConv2D
+        ):
+            raise ExportError(f"{layer.name}: repair knows no {type(layer).__name__} layers yet; add --no-repair")
+        after = readers.get(id(layer.output), [])
+        fused = isinstance(layer, known[:2]) and len(after) == 1 and isinstance(after[0], keras.layers.ReLU)
+        ceiling = (after[0].max_value or float("inf")) if fused else None
+        done = tuple(tensor for tensor in set(reads[layer.name]) if last[tensor] == layer.name)
+        nodes.append(Node(layer, tuple(reads[layer.name]), id(layer.output), ceiling, done))
+    return nodes
+
+
+def quantize_activations(values: Maps, low: float, high: float) -> Maps:
+    """Return values as 8 bits over [low, high] (with 0 in it) give them back."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = (high - low) / 255 or 1.0
+    zero = np.rint(-low / scale)
+    steps = np.clip(np.rint(values / scale) + zero, 0, 255)
+    result: Maps = ((steps - zero) * scale).astype(np.float32)
+    return result
+
+
+def convolve(layer: Any, maps: Maps, kernel: npt.NDArray[Any], bias: npt.NDArray[Any]) -> Maps:
+    """Return a layer's output for maps (n, height, width, channels) with other weights than its own."""
+    weights, offset = tf.constant(kernel, tf.float32), tf.constant(bias, tf.float32)
+    padding, strides = layer.padding.upper(), layer.strides
+    parts = []
+    for start in range(0, len(maps), _CHUNK):
+        part = tf.constant(maps[start : start + _CHUNK], tf.float32)
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            result = tf.nn.depthwise_conv2d(part, weights, (1, *strides, 1), padding)
+        else:
+            result = tf.nn.conv2d(part, weights, strides, padding)
+        parts.append(np.asarray(result + offset))
+    return np.concatenate(parts)
+
+
+def taps(layer: Any, maps: Maps) -> Iterator[Maps]:
+    """Yield the input under each place of the kernel, by rows: (n, out height, out width, channels) each."""
+    (height, width), (down, across) = layer.kernel_size, layer.strides
+    rows, columns = maps.shape[1:3]
+    if layer.padding == "same":
+        out_rows, out_columns = -(-rows // down), -(-columns // across)
+        tall = max((out_rows - 1) * down + height - rows, 0)
+        wide = max((out_columns - 1) * across + width - columns, 0)
+        maps = np.pad(maps, ((0, 0), (tall // 2, tall - tall // 2), (wide // 2, wide - wide // 2), (0, 0)))
+    else:
+        out_rows, out_columns = (rows - height) // down + 1, (columns - width) // across + 1
+    for row in range(height):
+        for column in range(width):
+            yield maps[:, row : row + out_rows * down : down, column : column + out_columns * across : across][
+                :, :out_rows, :out_columns
+            ]

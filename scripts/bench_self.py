@@ -1,0 +1,148 @@
+"""Measure our own speed as ratios within one run: training against plain Keras `fit`, classify against a bare script.
+
+    python scripts/bench_self.py [--films N]
+
+Prints a table and writes build/bench-self.json. Repeat on an idle machine; ratios move less than times do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+from cxr_edge import files
+from cxr_edge.bundle import default_bundle_path
+from cxr_edge.dataset import open_dataset
+from cxr_edge.training.films import Batches, Films, TrainingSet
+from cxr_edge.training.model import build_classifier, freeze, split
+from cxr_edge.training.options import PRESETS
+
+# The shortest honest script that classifies one film: what `cxr-edge classify` is compared with.
+BARE = """
+import sys
+import numpy as np
+from PIL import Image
+from ai_edge_litert.interpreter import Interpreter
+interpreter = Interpreter(model_path=sys.argv[1], num_threads=1)
+interpreter.allocate_tensors()
+film = Image.open(sys.argv[2]).convert("RGB").resize((224, 224), Image.Resampling.BILINEAR)
+interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.asarray(film)[None])
+interpreter.invoke()
+print(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+"""
+
+
+def load_films(count: int) -> Films:
+    """Return `count` simulated training films, a class each in turn."""
+    part = open_dataset("phantom").select(split="train")
+    part = part.__class__(part.name, part.items[:count], part.labels, part.positive)
+    one_hot = np.eye(2, dtype=np.float32)[part.targets()]
+    return Films(part.pixels(), one_hot, tuple(item.source for item in part.items))
+
+
+def measure_training(count: int) -> dict[str, Any]:
+    """Time plain `fit` and the paper preset's cached training, a film and epoch, at the same layers unfrozen."""
+    options = PRESETS["paper"]
+    stage = options.stages[0]
+    films = load_films(count)
+    training = TrainingSet(films, balance="none", augmentation=options.augmentation, seed=0)
+
+    plain = build_classifier(weights="none")
+    freeze(plain, stage.unfreeze)
+    plain_s = _time_epochs(plain, training, lambda rows, start: training.batch(0, rows, start)) / count
+
+    cached = build_classifier(weights="none")
+    parts = split(cached, freeze(cached, stage.unfreeze))
+    parts.front.predict_on_batch(films.pixels[:32])
+    start = time.perf_counter()
+    rows = training.order(0)
+    pieces = [parts.front.predict_on_batch(training.batch(0, rows[at : at + 64], at)) for at in range(0, len(rows), 64)]
+    caching_s = (time.perf_counter() - start) / count
+    stored = np.concatenate(pieces)
+    tail_s = _time_epochs(parts.tail, training, lambda rows, at: stored[at : at + len(rows)]) / count
+
+    ratios = {}
+    for epochs in (stage.patience + 1, 20, stage.epochs):
+        ratios[epochs] = epochs * plain_s / (stage.copies * caching_s + epochs * tail_s)
+    return {
+        "films": count,
+        "unfreeze": stage.unfreeze,
+        "plain_ms": plain_s * 1e3,
+        "caching_ms": caching_s * 1e3,
+        "cached_ms": tail_s * 1e3,
+        "copies": stage.copies,
+        "speedup_by_epochs": ratios,
+    }
+
+
+def measure_cold_start(runs: int = 9) -> dict[str, Any]:
+    """Time `cxr-edge classify FILM` and the bare script as whole processes, in turns."""
+    model = default_bundle_path() / "model_int8.tflite"
+    with tempfile.TemporaryDirectory() as folder:
+        film = Path(folder) / "film.png"
+        from PIL import Image
+
+        Image.fromarray(open_dataset("phantom").items[0].pixels()).save(film)
+        ours = [sys.executable, "-m", "cxr_edge", "classify", str(film)]
+        bare = [sys.executable, "-c", BARE, str(model), str(film)]
+        times: dict[str, list[float]] = {"ours": [], "bare": []}
+        for _ in range(runs):
+            for name, command in (("ours", ours), ("bare", bare)):
+                start = time.perf_counter()
+                subprocess.run(command, check=True, capture_output=True)
+                times[name].append(time.perf_counter() - start)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    return {
+        "classify_s": medians["ours"],
+        "bare_script_s": medians["bare"],
+        "ratio": medians["ours"] / medians["bare"],
+        "runs": runs,
+    }
+
+
+def _time_epochs(model: keras.Model, training: TrainingSet, read: Any, repeats: int = 2) -> float:
+    """Return the seconds of an epoch of `fit`, after one that warms up: the best of `repeats`."""
+    model.compile(keras.optimizers.Adam(1e-3), "binary_crossentropy", jit_compile=False)
+    times = []
+    for _ in range(repeats + 1):
+        batches = Batches(training, 0, 32, read)
+        start = time.perf_counter()
+        model.fit(batches, verbose=0, shuffle=False)
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--films", type=int, default=256, help="training films to time (default: 256)")
+    arguments = parser.parse_args()
+    machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "load_before": os.getloadavg()[0]}
+    cold = measure_cold_start()
+    print(f"classify one film: {cold['classify_s']:.2f} s, bare script {cold['bare_script_s']:.2f} s: "
+          f"ratio {cold['ratio']:.2f} (goal 1.3 at most)")  # fmt: skip
+    training = measure_training(arguments.films)
+    print(
+        f"training, {training['unfreeze']:.0%} unfrozen: plain fit {training['plain_ms']:.0f} ms a film, cached "
+        f"{training['cached_ms']:.0f} ms after {training['copies']} x {training['caching_ms']:.0f} ms of caching"
+    )
+    for epochs, ratio in training["speedup_by_epochs"].items():
+        print(f"  {epochs} epochs: {ratio:.2f} times as fast as plain fit (goal 2)")
+    files.write_json(Path("build/bench-self.json"), {"machine": machine, "cold_start": cold, "training": training})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""What every test gets: a home of its own, no network, and the real films where there are any."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cxr_edge.bundle import Bundle, default_bundle_path
+from tests import models
+
+# Both libraries read these when they are first imported, which a test module may do before any fixture runs.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real films, which holds `cxr/` and `odd/`; the test is skipped where there is none."""
+    named = os.environ.get("CXR_EDGE_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not all((folder / part).is_dir() for part in ("cxr", "odd")):
+        pytest.skip(f"no real films in {folder} (cxr/ and odd/); set CXR_EDGE_DATA to a folder that has them")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _plot_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # Building matplotlib's font cache takes seconds, so the tests share one.
+    return tmp_path_factory.mktemp("matplotlib")
+
+
+@pytest.fixture(autouse=True)
+def _isolated_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, _plot_cache: Path
+) -> None:
+    """Keep the user's files out of the test, and the test out of the user's files."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for name, folder in {
+        "CACHE": ".cache",
+        "CONFIG": ".config",
+        "DATA": ".local/share",
+        "STATE": ".local/state",
+    }.items():
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(home / folder))
+    monkeypatch.setenv("MPLCONFIGDIR", str(_plot_cache))
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail the test when this process looks up or connects to anything but this machine.
+
+    Native code and child processes are out of its sight.
+    """
+    attempts: list[str] = []
+
+    def guard(original: Callable[..., Any], host_of: Callable[..., str | None]) -> Callable[..., Any]:
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            host = host_of(*args)
+            if host is not None and not _is_local(host):
+                attempts.append(f"{original.__name__}({host!r})")
+                raise PermissionError(f"the tests allow no network: {attempts[-1]}")
+            return original(*args, **kwargs)
+
+        return guarded
+
+    for method in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, method, guard(getattr(socket.socket, method), _peer))
+    for function in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+        monkeypatch.setattr(socket, function, guard(getattr(socket, function), _looked_up))
+    yield
+    # The code under test may have caught the error, or met it in a thread.
+    if attempts:
+        pytest.fail(f"the test opened the network: {', '.join(attempts)}")
+
+
+def _peer(sock: socket.socket, *args: Any) -> str | None:
+    internet = sock.family in (socket.AF_INET, socket.AF_INET6)
+    return str(args[-1][0]) if internet and args and isinstance(args[-1], tuple) else None
+
+
+def _looked_up(host: str | bytes | None, *_args: Any) -> str | None:
+    return host.decode("ascii", "replace") if isinstance(host, bytes) else host
+
+
+def _is_local(host: str) -> bool:
+    if host in ("", "localhost", "0.0.0.0", "::"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The shipped classifier, exported for real in both formats and all recipes, calibrated on simulated films.
+
+    Read-only: a test that changes a bundle copies it first.
+    """
+    from cxr_edge.export import pipeline
+
+    # The stock conversion: a repair takes minutes, and has tests of its own.
+    recipes = ("float16", "dynamic", "int8", "int16x8")
+    options = pipeline.ExportOptions(quantize=recipes)
+    return pipeline.export(Bundle.read(default_bundle_path()), options, tmp_path_factory.mktemp("export") / "bundle")
+
+
+@pytest.fixture
+def brightness_bundle(tmp_path: Path) -> Bundle:
+    """A bundle of hand-made models (tests/models.py), the test's own to change. Needs no TensorFlow."""
+    return models.write_bundle(
+        tmp_path / "brightness", {"model_float32.tflite": models.tflite(), "model_float32.onnx": models.onnx()}
+    )

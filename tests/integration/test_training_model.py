@@ -1,0 +1,93 @@
+"""The paper's classifier, its freezing and its cutting in two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from cxr_edge.errors import TrainingError, UsageError
+from cxr_edge.training.model import BACKBONES, backbone_of, build_classifier, freeze, split
+
+
+def count(weights: list[keras.Variable]) -> int:
+    return sum(int(np.prod(weight.shape)) for weight in weights)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return build_classifier(weights="none")
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+
+
+def test_classifier_has_the_papers_parameters(classifier: keras.Model) -> None:
+    assert classifier.count_params() == 2_351_490
+    assert len(backbone_of(classifier).layers) == 154
+
+
+def test_a_third_unfrozen_leaves_the_papers_counts(classifier: keras.Model) -> None:
+    assert freeze(classifier, 0.34) == 102
+    assert count(classifier.trainable_weights) == 1_949_762
+    assert count(classifier.non_trainable_weights) == 401_728
+
+
+@pytest.mark.parametrize(("unfreeze", "frozen"), [(0.0, 154), (1.0, 0)])
+def test_freeze_reaches_from_nothing_to_everything(classifier: keras.Model, unfreeze: float, frozen: int) -> None:
+    assert freeze(classifier, unfreeze) == frozen
+
+
+def test_classifier_takes_the_contracts_pixels_and_gives_probabilities(
+    classifier: keras.Model, pixels: np.ndarray
+) -> None:
+    assert (classifier.inputs[0].dtype, classifier.inputs[0].name) == ("uint8", "image")
+    probabilities = np.asarray(classifier(pixels, training=False))
+    assert probabilities.shape == (2, 2)
+    assert probabilities.sum(axis=1) == pytest.approx([1, 1], abs=1e-5)
+
+
+@pytest.mark.parametrize("frozen", [0, 5, 40, 102, 154])
+def test_the_two_parts_of_a_cut_are_the_classifier(classifier: keras.Model, pixels: np.ndarray, frozen: int) -> None:
+    parts = split(classifier, frozen)
+    whole = np.asarray(classifier(pixels, training=False))
+    cut = np.asarray(parts.tail(parts.front(pixels, training=False), training=False))
+    assert np.abs(whole - cut).max() < 1e-6
+
+
+def test_training_the_tail_trains_the_classifier(classifier: keras.Model) -> None:
+    freeze(classifier, 0.0)
+    tail = split(classifier, 154).tail
+    before = np.asarray(classifier.get_layer("dense_1").kernel)
+    tail.get_layer("dense_1").kernel.assign(before + 1)
+    assert np.array_equal(np.asarray(classifier.get_layer("dense_1").kernel), before + 1)
+
+
+@pytest.mark.parametrize("backbone", ["inceptionv3", "resnet50v2", "xception"])
+def test_other_backbones_build_and_cut(backbone: str, pixels: np.ndarray) -> None:
+    classifier = build_classifier(backbone, weights="none")
+    parts = split(classifier, int(len(backbone_of(classifier).layers) * 0.8))
+    whole = np.asarray(classifier(pixels, training=False))
+    assert np.abs(whole - np.asarray(parts.tail(parts.front(pixels, training=False)))).max() < 1e-5
+
+
+def test_an_unknown_backbone_is_refused_with_the_choices() -> None:
+    with pytest.raises(UsageError, match=", ".join(BACKBONES)):
+        build_classifier("vgg", weights="none")
+
+
+def test_missing_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nowhere\.h5: no such file"):
+        build_classifier(weights=str(tmp_path / "nowhere.h5"))
+
+
+def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.weights.h5"
+    path.write_text("not weights")
+    with pytest.raises(TrainingError, match="does not fit mobilenetv2"):
+        build_classifier(weights=str(path))

@@ -1,0 +1,124 @@
+"""A whole training run on a few simulated films: what it leaves, and how it goes on after a kill."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cxr_edge import phantom
+from cxr_edge.bundle import Bundle
+from cxr_edge.dataset import open_dataset
+from cxr_edge.errors import DataError, UsageError
+from cxr_edge.training.films import Films, TrainingSet, load_films
+from cxr_edge.training.options import build
+from cxr_edge.training.train import train
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("films")
+    phantom.write_folder(folder, {"train": 24, "val": 12, "test": 12})
+    return folder
+
+
+def command(films: Path, out: Path, *more: str) -> list[str]:
+    options = ["--weights", "none", "--unfreeze", "0", "--epochs", "6", *more]
+    return [sys.executable, "-m", "cxr_edge.cli", "train", str(films), "--out", str(out), *options]
+
+
+@pytest.fixture(scope="module")
+def resumed(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose training was killed after its first checkpoint and then resumed."""
+    out = tmp_path_factory.mktemp("run") / "bundle"
+    checkpoint = out / ".checkpoint" / "checkpoint.npz"
+    run = subprocess.Popen(command(films, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while not checkpoint.exists() and time.monotonic() < deadline and run.poll() is None:
+        time.sleep(0.02)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert checkpoint.exists(), "the run ended before its first checkpoint"
+    assert not (out / "manifest.json").exists()
+    again = subprocess.run(command(films, out), capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert "add --resume to go on" in again.stderr
+    finished = subprocess.run(command(films, out, "--resume"), capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert "going on from stage 1, epoch" in finished.stderr
+    return out
+
+
+def test_a_resumed_run_counts_every_epoch_once(resumed: Path) -> None:
+    history = json.loads((resumed / "history.json").read_text())
+    assert [record["epoch"] for record in history] == list(range(len(history)))
+    assert len(history) == 6
+
+
+def test_a_run_leaves_model_history_plots_and_card(resumed: Path) -> None:
+    left = {path.name for path in resumed.iterdir()}
+    plots = {"history.png", "roc.png", "confusion_test.png"}
+    assert left == plots | {"model.keras", "manifest.json", "history.json", "typicality.npz", "MODEL_CARD.md"}
+
+
+def test_every_file_of_a_bundle_is_proved_by_its_manifest(resumed: Path) -> None:
+    bundle = Bundle.read(resumed)
+    assert bundle.artifact_bytes(bundle.artifact("model.keras"))
+    for name in bundle.manifest.files:
+        assert bundle.file_bytes(name)
+
+
+def test_the_card_has_figures_data_and_the_research_note(resumed: Path) -> None:
+    card = (resumed / "MODEL_CARD.md").read_text()
+    assert card.count("For research only; not for diagnosis.") == 2
+    assert "| test |" in card
+    assert "phantom-a" in card
+
+
+def test_the_manifest_names_no_place_on_the_machine(resumed: Path, films: Path) -> None:
+    assert str(films.parent) not in (resumed / "manifest.json").read_text()
+
+
+def test_a_finished_bundle_is_not_trained_over(resumed: Path, films: Path) -> None:
+    with pytest.raises(UsageError, match="already holds a finished bundle"):
+        train(open_dataset(films), build(weights="none"), resumed)
+
+
+def test_same_seed_gives_the_same_epoch_and_balance_evens_the_classes(films: Path) -> None:
+    loaded = load_films(open_dataset(films), "train")
+    few = np.flatnonzero(loaded.targets[:, 0] > 0)[:3]
+    rows = np.concatenate([few, np.flatnonzero(loaded.targets[:, 1] > 0)])
+    uneven = Films(loaded.pixels[rows], loaded.targets[rows], tuple(loaded.sources[row] for row in rows))
+    options = build(preset="paper")
+    first, second = (
+        TrainingSet(uneven, balance="augment", augmentation=options.augmentation, seed=4) for _ in range(2)
+    )
+    order = first.order(2)
+    assert np.array_equal(order, second.order(2))
+    assert np.array_equal(first.batch(2, order[:4], 0), second.batch(2, order[:4], 0))
+    assert uneven.targets[order].sum(axis=0).tolist() == [12, 12]
+
+
+def test_source_weights_even_the_classes_within_a_source() -> None:
+    targets = np.eye(2, dtype=np.float32)[[0] * 8 + [1] * 2 + [1] * 30]
+    sources = ("both",) * 10 + ("single",) * 30
+    films = Films(np.zeros((40, 1, 1, 3), np.uint8), targets, sources)
+    weights = TrainingSet(films, balance="source", augmentation=build().augmentation, seed=0).weights
+    assert weights[:8].sum() == pytest.approx(weights[8:].sum(), rel=1e-5)
+    # A film of the small class of a source that has both weighs more than one of a source that has only that class.
+    assert weights[8] > 2 * weights[10]
+
+
+def test_a_split_without_a_class_is_refused(films: Path) -> None:
+    dataset = open_dataset(films)
+    one_class = dataset.__class__(
+        dataset.name, tuple(i for i in dataset.items if i.label == "covid"), dataset.labels, dataset.positive
+    )
+    with pytest.raises(DataError, match="split 'val' has no film of class noncovid"):
+        load_films(one_class, "val")
