@@ -22,11 +22,29 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Films:
-    """Decoded films of one split: pixels (n, 224, 224, 3) uint8, one-hot targets (n, labels), sources."""
+    """Decoded films of one split: pixels (n, 224, 224, 3) uint8, one-hot targets (n, labels), sources.
+
+    `drawn` names the sources whose films are simulated.
+    """
 
     pixels: Pixels
     targets: Floats
     sources: tuple[str, ...]
+    drawn: frozenset[str] = frozenset()
+
+    def are_simulated(self) -> npt.NDArray[np.bool_]:
+        """Return which films are simulated, (n,)."""
+        return np.isin(self.sources, sorted(self.drawn))
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> Films:
+        """Return the films at the rows that are true."""
+        sources = tuple(source for source, kept in zip(self.sources, rows, strict=True) if kept)
+        return Films(self.pixels[rows], self.targets[rows], sources, self.drawn)
+
+    def only_real(self) -> Films:
+        """Return the films without the simulated ones; all of them where there are no others."""
+        simulated = self.are_simulated()
+        return self if simulated.all() or not simulated.any() else self.take(~simulated)
 
 
 def load_films(dataset: Dataset, split: str, progress: Any = None) -> Films:
@@ -37,7 +55,8 @@ def load_films(dataset: Dataset, split: str, progress: Any = None) -> Films:
     if missing:
         raise DataError(f"{dataset.name}: split '{split}' has no film of class {', '.join(missing)}; add some")
     one_hot = np.eye(len(dataset.labels), dtype=np.float32)[labels]
-    return Films(part.pixels(progress=progress), one_hot, tuple(item.source for item in part.items))
+    drawn = frozenset(item.source for item in part.items if item.phantom is not None)
+    return Films(part.pixels(progress=progress), one_hot, tuple(item.source for item in part.items), drawn)
 
 
 class TrainingSet:

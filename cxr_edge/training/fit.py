@@ -80,12 +80,13 @@ def fit(
             classifier.set_weights(state.weights)
         stage = options.stages[number]
         training = TrainingSet(
-            films,
+            films if stage.simulated else films.only_real(),
             balance=stage.balance or options.balance,
             augmentation=stage.augmentation or options.augmentation,
             seed=options.seed,
         )
-        _fit_stage(classifier, training, validation, options, number, state, run)
+        judged = validation if stage.simulated else validation.only_real()
+        _fit_stage(classifier, training, judged, options, number, state, run)
         classifier.set_weights(state.best)
         state.stage, state.epoch = number + 1, 0
         state.weights, state.best, state.optimizer = classifier.get_weights(), [], []

@@ -23,7 +23,7 @@ class Stage:
 
     With `copies` > 0 the frozen part runs once over that many augmented copies of the films and training reads its
     cached activations; with 0 every epoch augments anew and runs the whole network. `balance` and `augmentation` take
-    the place of the run's own in this stage.
+    the place of the run's own in this stage. Without `simulated` it leaves simulated films out, if there are others.
     """
 
     unfreeze: float
@@ -35,6 +35,7 @@ class Stage:
     cosine: bool = False
     balance: str | None = None
     augmentation: augment.Augmentation | None = None
+    simulated: bool = True
 
     def rate(self, epoch: int) -> float:
         """Return the learning rate of an epoch: constant, or falling along half a cosine to a hundredth."""
@@ -86,25 +87,28 @@ PRESETS = {
             # First what disease looks like, with sources made equal and their styles blurred …
             Stage(unfreeze=0.0, epochs=8, learning_rate=2e-3, copies=1, patience=8),
             Stage(unfreeze=0.65, epochs=12, learning_rate=3e-4, copies=8, patience=6, weight_decay=1e-4, cosine=True),
-            # … then the films as they are.
+            # … then the real films as they are.
             Stage(
                 unfreeze=0.65,
-                epochs=5,
+                epochs=10,
                 learning_rate=1e-4,
                 copies=5,
-                patience=4,
+                patience=5,
                 weight_decay=1e-4,
                 cosine=True,
                 balance="weights",
                 augmentation=augment.MILD,
+                simulated=False,
             ),
             Stage(
                 unfreeze=1.0,
-                epochs=1,
+                epochs=2,
                 learning_rate=3e-5,
                 weight_decay=1e-4,
+                cosine=True,
                 balance="weights",
                 augmentation=augment.MILD,
+                simulated=False,
             ),
         ),
         balance="source",

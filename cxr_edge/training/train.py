@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from cxr_edge import __version__, files, metrics
 from cxr_edge.bundle import MANIFEST_NAME, Artifact, Bundle, InputContract, Manifest
@@ -62,10 +63,11 @@ def train(
 
 
 def save_model(classifier: keras.Model, path: Path) -> None:
-    """Write a model as .keras, atomically."""
+    """Write a model as .keras, atomically, without the optimizer that trained it (two more copies of each weight)."""
+    bare = keras.Model(classifier.inputs[0], classifier.outputs[0], name=classifier.name)
     temporary = path.with_name(f".{uuid.uuid4().hex}.keras")
     try:
-        classifier.save(temporary)
+        bare.save(temporary)
         files.write_bytes(path, temporary.read_bytes())
     finally:
         temporary.unlink(missing_ok=True)
@@ -107,11 +109,17 @@ def _write_bundle(
     positive = dataset.labels.index(dataset.positive)
     scores, features = _predict(classifier, films, positive)
     truth = {split: part.targets[:, positive] > 0 for split, part in films.items()}
-    threshold = metrics.youden_threshold(scores["val"], truth["val"])
-    typicality = fit_typicality(features["train"], features["val"], rank=min(16, len(features["train"]) // 4))
+    real = {split: _are_main(part) for split, part in films.items()}
+    threshold = metrics.youden_threshold(scores["val"][real["val"]], truth["val"][real["val"]])
+    typicality = fit_typicality(
+        features["train"],
+        *(features["val"][rows] for rows in (real["val"], ~real["val"]) if rows.any()),
+        rank=min(16, len(features["train"]) // 4),
+    )
     figures_of = _measure(films, scores, truth, threshold)
-    figures_of["val"]["untypical"] = float(np.mean(typicality.score(features["val"]) > typicality.limit))
-    _draw(out, scores, truth, threshold, history, dataset)
+    figures_of["val"]["untypical"] = float(np.mean(typicality.score(features["val"][real["val"]]) > typicality.limit))
+    shown = [{split: group[split][real[split]] for split in group} for group in (scores, truth)]
+    _draw(out, shown[0], shown[1], threshold, history, dataset)
     files.write_json(out / "history.json", history)
     _write_typicality(out / TYPICALITY_NAME, typicality)
     save_model(classifier, out / "model.keras")
@@ -154,17 +162,32 @@ def _predict(classifier: keras.Model, films: dict[str, Films], positive: int) ->
 def _measure(
     films: dict[str, Films], scores: dict[str, Any], truth: dict[str, Any], threshold: float
 ) -> dict[str, Any]:
-    """Return the figures of val and test, and of both together: a source may have few films of a class in each."""
-    found: dict[str, Any] = {
-        split: metrics.summarise(scores[split], truth[split], films[split].sources, threshold)
-        for split in ("val", "test")
-        if split in films
-    }
+    """Return the figures of val and test, and of both together: a source may have few films of a class in each.
+
+    Where there are real and simulated films, these are of the real ones, and the simulated ones have rows of their own.
+    """
+    splits: dict[str, tuple[str, ...]] = {"val": ("val",)}
     if "test" in films:
-        both = [np.concatenate([group["val"], group["test"]]) for group in (scores, truth)]
-        sources = films["val"].sources + films["test"].sources
-        found["val+test"] = metrics.summarise(both[0], both[1], sources, threshold)
+        splits |= {"test": ("test",), "val+test": ("val", "test")}
+    truths, values = (
+        {name: np.concatenate([group[s] for s in splits[name]]) for name in splits} for group in (truth, scores)
+    )
+    found: dict[str, Any] = {}
+    for note, other in (("", False), (", simulated", True)):
+        for name, members in splits.items():
+            rows = np.concatenate([_are_main(films[split]) != other for split in members])
+            sources = np.concatenate([films[split].sources for split in members])[rows]
+            if rows.any():
+                found[name + note] = metrics.summarise(
+                    values[name][rows], truths[name][rows], tuple(sources), threshold
+                )
     return found
+
+
+def _are_main(films: Films) -> npt.NDArray[np.bool_]:
+    """Return which films the figures are about: the real ones, or all where there are only simulated ones."""
+    simulated = films.are_simulated()
+    return simulated if simulated.all() else ~simulated
 
 
 def _draw(

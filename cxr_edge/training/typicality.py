@@ -23,7 +23,8 @@ Array = npt.NDArray[np.float32]
 class Typicality:
     """Mean (features,), axes (features, rank) and variances of a low-rank Gaussian of pooled features.
 
-    `limit` is the value above which a film counts as untypical: at most 2 % of the validation films lie above it.
+    `limit` is the value above which a film counts as untypical: at most 2 % of the validation films, real or
+    simulated, lie above it.
     """
 
     mean: Array
@@ -42,8 +43,8 @@ class Typicality:
         return scores
 
 
-def fit(features: Array, validation: Array, *, rank: int = 16, tolerated: float = 0.02) -> Typicality:
-    """Fit to training features (n, features); the limit leaves at most `tolerated` of `validation` above it.
+def fit(features: Array, *validations: Array, rank: int = 16, tolerated: float = 0.02) -> Typicality:
+    """Fit to training features (n, features); the limit leaves at most `tolerated` of each of `validations` above it.
 
     Raises TrainingError for fewer films than four times the rank.
     """
@@ -55,7 +56,8 @@ def fit(features: Array, validation: Array, *, rank: int = 16, tolerated: float 
     variances = (singular**2 / (len(features) - 1)).astype(np.float32)
     rest = float(variances[rank:].sum())
     model = Typicality(mean, rows[:rank].T.astype(np.float32), np.maximum(variances[:rank], 1e-6), max(rest, 1e-6), 0.0)
-    scores = model.score(validation)[:, 0]
     # 'higher' keeps the share above the limit at or under what is tolerated; a tenth more is for other machines' sums.
-    limit = 1.1 * float(np.quantile(scores, 1 - tolerated, method="higher"))
+    limit = 1.1 * max(
+        float(np.quantile(model.score(group)[:, 0], 1 - tolerated, method="higher")) for group in validations
+    )
     return Typicality(model.mean, model.axes, model.variances, model.rest_variance, limit)

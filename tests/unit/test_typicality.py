@@ -28,6 +28,13 @@ def test_at_most_the_tolerated_share_of_validation_lies_above_the_limit() -> Non
     assert (model.score(validation) > model.limit).mean() <= 0.02
 
 
+def test_the_limit_serves_every_group_of_validation_films() -> None:
+    near, far = features(200, 2), 1.5 * features(200, 5)
+    model = fit(features(400, 1), near, far, rank=8)
+    assert model.limit == fit(features(400, 1), far, rank=8).limit
+    assert model.limit > fit(features(400, 1), near, rank=8).limit
+
+
 def test_a_film_off_the_training_films_lies_above_the_limit() -> None:
     model = fit(features(400, 1), features(100, 2), rank=8)
     off_axis = features(20, 4) + 3 * RNG.normal(size=(20, 64)).astype(np.float32)
