@@ -29,7 +29,7 @@ def test_at_most_the_tolerated_share_of_validation_lies_above_the_limit() -> Non
 
 
 def test_the_limit_serves_every_group_of_validation_films() -> None:
-    near, far = features(200, 2), 1.5 * features(200, 5)
+    near, far = features(200, 2), np.float32(1.5) * features(200, 5)
     model = fit(features(400, 1), near, far, rank=8)
     assert model.limit == fit(features(400, 1), far, rank=8).limit
     assert model.limit > fit(features(400, 1), near, rank=8).limit
