@@ -36,9 +36,13 @@ def show_drift(result: BenchResult) -> str:
     return parts.section(
         "Drift: may an artifact stand in for the reference?",
         parts.note(explanation),
-        parts.figure("Change of AUC, 95 % interval, and the margin", drift_plots.draw_changes(result)),
+        element(
+            "div",
+            parts.figure("Change of AUC, 95 % interval, and the margin", drift_plots.draw_changes(result)),
+            element("ul", *reasons, class_="reasons"),
+            class_="plots",
+        ),
         parts.table(_DRIFT_HEADS, [(row, _drift_cells(row, films)) for row in result.artifacts]),
-        element("ul", *reasons, class_="reasons"),
         _failures(result),
     )
 

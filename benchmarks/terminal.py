@@ -125,6 +125,9 @@ def _describe(result: BenchResult) -> Iterator[str]:
     within = wording.describe_sources(result)
     if within:
         yield f"AUC within a source ({result.reference}): {within}"
+    shortcut = wording.describe_shortcut(result)
+    if shortcut:
+        yield f"mind: {shortcut}"
     for row in result.artifacts:
         maps = wording.describe_localisation(row)
         if maps:

@@ -68,20 +68,26 @@ def describe_flips(change: Change, *, reference: str) -> str:
     flips = change.flips
     if not flips.count:
         return "no flips"
+    leaning = "; the calls lean to one side, so the threshold no longer fits" if flips.p_calls < 0.05 else ""
     return (
         f"{flips.count} flips: {flips.spoiled} that {reference} had right, {flips.corrected} that it had wrong "
         f"(McNemar {format_p(flips.p_correct)}); {flips.to_positive} to positive, {flips.to_negative} to negative "
-        f"({format_p(flips.p_calls)})"
+        f"({format_p(flips.p_calls)}){leaning}"
     )
 
 
 def explain_verdicts(result: BenchResult) -> Iterator[tuple[ArtifactResult, str, str]]:
-    """Yield each compared artifact, its outcome, and the reason with the flips."""
+    """Yield each compared artifact, its outcome, and the reason with the flips and the sources that lost AUC."""
     for row in result.artifacts:
         if row.drift is not None and row.drift.change is not None:
             verdict = row.drift.change.verdict
-            flips = describe_flips(row.drift.change, reference=result.reference)
-            yield row, verdict.outcome, f"{verdict.reason}; {flips}"
+            lost = [
+                f"within {source} AUC changes by {format_interval(part.change, sign='+')}"
+                for source, part in row.drift.sources.items()
+                if len(row.drift.sources) > 1 and part.change is not None and part.change.high < 0
+            ]
+            facts = [verdict.reason, describe_flips(row.drift.change, reference=result.reference), *lost]
+            yield row, verdict.outcome, "; ".join(facts)
 
 
 def describe_films(result: BenchResult) -> str:
