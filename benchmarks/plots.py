@@ -57,8 +57,8 @@ def mark(row: ArtifactResult, x: float, y: float, size: float = 5.0) -> str:
 
 
 def draw_latency(result: BenchResult) -> str:
-    """Return a strip of run times for each artifact and thread count, with lines at p50, p90 and p99."""
-    strips = [(row, latency) for row in result.artifacts for latency in row.latencies]
+    """Return a strip of run times for each artifact, device and thread count that was measured, and p50, p90, p99."""
+    strips = [(row, item) for row in result.artifacts for item in row.latencies if item.kind == "measured"]
     if not strips:
         return nothing("Nothing was timed.")
     times = [time for _, latency in strips for turn in latency.times_ms for time in turn]
@@ -66,12 +66,16 @@ def draw_latency(result: BenchResult) -> str:
     across = log_axis(min(times), max(times), 10, RIGHT_PX)
     parts = [_axis_across(across, TOP_PX, height, "ms for one film, logarithmic", "{:g}".format)]
     for number, (row, latency) in enumerate(strips):
-        parts.append(_strip(row, latency, across, TOP_PX + 40 * number, many=len(row.latencies) > 1))
+        parts.append(_strip(row, latency, across, TOP_PX + 40 * number, result))
     return picture(height + 36, "Distribution of latencies of each artifact", parts)
 
 
-def _strip(row: ArtifactResult, latency: LatencyReport, across: Axis, top: float, *, many: bool) -> str:
-    name = f"{row.name}, {latency.threads} threads" if many else row.name
+def _strip(row: ArtifactResult, latency: LatencyReport, across: Axis, top: float, result: BenchResult) -> str:
+    name = row.name
+    if len(result.options.devices) > 1:
+        name += f", {latency.device}"
+    if len(row.latencies) > 1:
+        name += f", {latency.threads} thread{'s' * (latency.threads > 1)}"
     times = np.sort(np.concatenate([np.array(turn) for turn in latency.times_ms]))
     if len(times) > _DOTS:
         # Evenly over the ranks, the extremes included: the picture of the distribution stays.

@@ -36,6 +36,14 @@ _DETAILS: Columns = (
     ("max|dp|", 7, ">"),
     ("scores", 8, ">"),
 )
+_OTHERS: Columns = (
+    ("artifact", 20, "<"),
+    ("device", 30, "<"),
+    ("threads", 7, ">"),
+    ("p50 / p90 / p99 ms", 18, "<"),
+    ("MiB", 4, ">"),
+)
+_MEASURED = "measured"
 
 
 def table(result: BenchResult) -> str:
@@ -43,6 +51,9 @@ def table(result: BenchResult) -> str:
     lines = list(_head(_COLUMNS))
     for row in result.artifacts:
         lines.extend(_lay_out_row(row, result))
+    for kind in dict.fromkeys(item.kind for row in result.artifacts for item in row.latencies):
+        if kind != _MEASURED:
+            lines += ["", wording.clean(kind), *_head(_OTHERS), *_lay_out_others(result, kind)]
     lines += ["", *_head(_DETAILS)]
     lines += [lay_out(_DETAILS, _detail_cells(row)) for row in result.artifacts if row.drift is not None]
     lines.append("")
@@ -64,18 +75,28 @@ def _head(columns: Columns) -> Iterator[str]:
 
 
 def _lay_out_row(row: ArtifactResult, result: BenchResult) -> Iterator[str]:
-    first, rest = row.latencies[:1], row.latencies[1:]
+    measured = [item for item in row.latencies if item.kind == _MEASURED]
+    first, rest = measured[:1], measured[1:]
     size = wording.format_number(row.size_bytes / 1e6)
-    if row.drift is not None or first:
+    if row.drift is not None or row.latencies:
         yield lay_out(
             _COLUMNS, [row.name, size, *_drift_cells(row, result), *_latency_cells(first[0] if first else None)]
         )
     else:
         yield lay_out(_COLUMNS, [row.name, size, "failed", "", "", "", "", ""])
     for latency in rest:
-        yield lay_out(_COLUMNS, [f"  {latency.threads} threads", "", "", "", "", "", *_latency_cells(latency)])
+        name = f"{latency.device}, " * (len(result.options.devices) > 1) + f"{latency.threads} threads"
+        yield lay_out(_COLUMNS, [f"  {name}", "", "", "", "", "", *_latency_cells(latency)])
     for failure in row.failures:
         yield from textwrap.wrap(wording.clean(failure), WIDTH, initial_indent="  ! ", subsequent_indent="    ")
+
+
+def _lay_out_others(result: BenchResult, kind: str) -> Iterator[str]:
+    for row in result.artifacts:
+        for item in row.latencies:
+            if item.kind == kind:
+                device = _shorten(wording.clean(item.device), _OTHERS[1][1])
+                yield lay_out(_OTHERS, [row.name, device, str(item.threads), *_latency_cells(item)])
 
 
 def _drift_cells(row: ArtifactResult, result: BenchResult) -> list[str]:

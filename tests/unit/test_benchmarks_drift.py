@@ -80,7 +80,8 @@ def test_compare_gives_a_source_of_one_class_its_rate_alone() -> None:
     truth = dataclasses.replace(TRUTH, sources=["a", "a", "a", "b", "b", "b"])
     sources = _compare(REFERENCE, REFERENCE, truth).sources
     assert (sources["a"].auc, sources["a"].specificity, sources["b"].sensitivity) == (None, None, None)
-    assert (sources["a"].sensitivity, sources["b"].specificity) == (pytest.approx(2 / 3), 1.0)
+    assert sources["a"].sensitivity == pytest.approx(2 / 3)
+    assert sources["b"].specificity == 1.0
 
 
 def test_compare_fits_the_operating_point_anew_on_the_films_for_that() -> None:
@@ -88,7 +89,8 @@ def test_compare_fits_the_operating_point_anew_on_the_films_for_that() -> None:
     halved = Answers(REFERENCE / 2, np.array([0.32, 0.1]))
     found = drift.compare(halved, truth, BenchOptions(), None, None)
     assert found.sensitivity == 0.0
-    assert (found.transfer.fitted_on, found.transfer.threshold) == ("val", pytest.approx(0.21))
+    assert found.transfer.fitted_on == "val"
+    assert found.transfer.threshold == pytest.approx(0.21)
     assert (found.transfer.sensitivity, found.transfer.specificity) == (1.0, 1.0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ def result() -> BenchResult:
 
 
 def _misses(result: BenchResult, name: str, **limits: float) -> list[tuple[str, str]]:
-    report = gate.check(Limits(**limits), result.artifacts, (name,))
+    report = gate.check(dataclasses.replace(Limits(), **limits), result.artifacts, (name,))
     return [(miss.limit, miss.fact) for miss in report.misses]
 
 

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cxr_edge import RESEARCH_ONLY
-from cxr_edge.benchmarks import drift_plots, formats, gallery, junit, page, report, wording
+from cxr_edge.benchmarks import drift_plots, formats, gallery, junit, page, plots, report, wording
 from cxr_edge.benchmarks.result import BenchResult, BudgetReport, Miss
 from cxr_edge.dataset import open_dataset
 from cxr_edge.errors import DataError
@@ -306,3 +306,18 @@ def test_junit_counts_its_cases_and_stands_hostile_names(result: BenchResult) ->
     assert root.get("tests") == str(sum(int(suite.get("tests", 0)) for suite in root))
     assert root.get("errors") == "3"
     assert {item.get("name") for item in root.iter("property")} == {"research_only", "films"}
+
+
+def test_no_table_or_plot_mixes_what_was_measured_with_what_was_not(result: BenchResult) -> None:
+    estimated = dataclasses.replace(latency(scale=50), kind="estimated", device="pi-estimate:pi4")
+    row = dataclasses.replace(result.artifacts[1], latencies=(latency(), estimated))
+    mixed = dataclasses.replace(result, artifacts=(result.artifacts[0], row))
+    lines = report.table(mixed).splitlines()
+    at = lines.index("estimated")
+    assert [line.split()[:2] for line in lines if "pi-estimate:pi4" in line] == [[INT8, "pi-estimate:pi4"]]
+    assert "pi-estimate:pi4" in lines[at + 3]
+    assert "pi-estimate" not in plots.draw_latency(mixed)
+    seen = _Page(page.render(mixed, {})).shown
+    assert "Latency and memory, measured" in seen
+    assert "Latency and memory, estimated" in seen
+    assert "## Latency and memory, estimated" in formats.to_markdown(mixed)
