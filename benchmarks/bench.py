@@ -31,6 +31,7 @@ from cxr_edge.budget import Limits
 from cxr_edge.bundle import Artifact, Bundle
 from cxr_edge.dataset import Dataset
 from cxr_edge.errors import BundleError, DataError, OutputError, RuntimeFailure, UsageError
+from cxr_edge.metrics import Floats
 from cxr_edge.progress import Progress
 
 __all__ = ["DEVICES", "BenchOptions", "run"]
@@ -145,16 +146,32 @@ def _read_truth(bundle: Bundle, chosen: Dataset, fitting: Dataset, split: str) -
     )
     # Raises where the films cannot give an AUC, before anything is measured.
     metrics.auc_interval(np.zeros(len(positive)), positive)
-    masks = [item.mask() if item.label == manifest.positive else None for item in chosen.items]
     return Truth(
         positive,
         [item.source for item in chosen.items],
         manifest.threshold,
         fit_positive if fitting.items else positive,
         "val" if fitting.items else split,
-        [None if mask is None else localisation.cover_cells(mask) for mask in masks],
+        _read_covers(chosen, manifest.positive),
         manifest.typicality_limit,
     )
+
+
+def _read_covers(chosen: Dataset, positive: str) -> list[Floats | None]:
+    """Return which part of each cell the lesion of a positive film covers, None where that is not known."""
+    covers: list[Floats | None] = [None] * len(chosen.items)
+    marked = [
+        (row, item)
+        for row, item in enumerate(chosen.items)
+        if item.label == positive and (item.phantom is not None or item.mask_path is not None)
+    ]
+    if marked:
+        with Progress("masks", len(marked)) as progress:
+            for row, item in marked:
+                mask = item.mask()
+                covers[row] = None if mask is None else localisation.cover_cells(mask)
+                progress.advance()
+    return covers
 
 
 @contextmanager

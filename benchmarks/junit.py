@@ -18,7 +18,7 @@ __all__ = ["to_junit"]
 
 def to_junit(result: BenchResult) -> str:
     """Return the XML document."""
-    suites = ElementTree.Element("testsuites", name="cxr-edge bench")
+    suites = ElementTree.Element("testsuites", name="cxr-edge bench", time=f"{result.duration_s:.1f}")
     for row in result.artifacts:
         suite = ElementTree.SubElement(suites, "testsuite", name=wording.clean(row.name), timestamp=result.started[:19])
         properties = ElementTree.SubElement(suite, "properties")

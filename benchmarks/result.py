@@ -170,6 +170,13 @@ class BenchResult:
                 "give a bench.json that this version of 'cxr-edge bench' wrote"
             )
         result: BenchResult = _decode(cls, value, where)
+        films = len(result.data.films)
+        lists = [
+            result.data.positive,
+            result.data.sources,
+            *(row.drift.scores for row in result.artifacts if row.drift),
+        ]
+        _require(all(len(item) == films for item in lists), f"of {films} films in every list of them", where)
         return result
 
 

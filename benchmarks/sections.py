@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cxr_edge.benchmarks import drift_plots, parts, wording
-from cxr_edge.benchmarks.findings import DriftReport, GalleryFilm, SourceReport
+from cxr_edge.benchmarks.findings import DriftReport, GalleryFilm, SourceReport, Typicality
 from cxr_edge.benchmarks.gallery import Pictures
 from cxr_edge.benchmarks.result import ArtifactResult, BenchResult
 from cxr_edge.benchmarks.svg import element, text
@@ -65,11 +65,13 @@ def show_operating_points(result: BenchResult) -> str:
     calibration = (
         "ECE is the calibration error in 10 bins of equal mass, Brier the mean squared error of the probability. "
         "Distinct scores and tied pairs, a positive and a negative film of one score, tell how coarse the scores are. "
+        "Untypical films are over the limit of typicality, otherwise those that the float artifact judges otherwise. "
         "Intervals of sensitivities and of ECE are bootstrapped within the classes."
     )
     point_heads = ("Artifact", "Old sens / spec", "Refitted sens / spec", "Refitted threshold",
                    f"Sens at spec {at:g} [95 %]", "Its change [95 %]")  # fmt: skip
-    calibration_heads = ("Artifact", "ECE", "Change [95 %]", "Brier", "Change [95 %]", "Distinct scores", "Tied pairs")
+    calibration_heads = ("Artifact", "ECE", "Change [95 %]", "Brier", "Change [95 %]", "Distinct scores", "Tied pairs",
+                         "Untypical films")  # fmt: skip
     return parts.section(
         "Operating points and calibration",
         parts.note(points),
@@ -198,7 +200,14 @@ def _calibration_cells(drift: DriftReport) -> list[str]:
         _optional(None if change is None else change.brier),
         str(drift.distinct_scores),
         f"{drift.tied_pairs:.2%}",
+        _describe_typicality(drift.typicality),
     ]
+
+
+def _describe_typicality(found: Typicality | None) -> str:
+    if found is None:
+        return ""
+    return f"{found.untypical}" if found.flips is None else f"{found.untypical}, {found.flips} otherwise"
 
 
 def _optional(value: Interval | None) -> str:

@@ -14,7 +14,12 @@ RESULT = click.Path(path_type=Path)
 
 @click.group()
 def report() -> None:
-    """Read bench results again."""
+    """Read bench results again.
+
+    \b
+    Example:
+      cxr-edge report compare build/before-bench build/after-bench
+    """
 
 
 @report.command()

@@ -24,7 +24,7 @@ def result() -> BenchResult:
     return make_result()
 
 
-def _misses(result: BenchResult, name: str, **limits: float) -> list[tuple[str, str]]:
+def _misses(result: BenchResult, name: str, **limits: Any) -> list[tuple[str, str]]:
     report = gate.check(dataclasses.replace(Limits(), **limits), result.artifacts, (name,))
     return [(miss.limit, miss.fact) for miss in report.misses]
 

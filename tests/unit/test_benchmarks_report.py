@@ -71,6 +71,13 @@ def test_from_json_names_the_field_at_fault(result: BenchResult, key: str, value
         BenchResult.from_json(json.loads(json.dumps(result.to_json() | {key: value})), where="x.json")
 
 
+def test_from_json_refuses_lists_of_films_that_differ_in_length(result: BenchResult) -> None:
+    value = json.loads(json.dumps(result.to_json()))
+    value["artifacts"][1]["drift"]["scores"].pop()
+    with pytest.raises(DataError, match=r"x\.json: must be of 40 films in every list"):
+        BenchResult.from_json(value, where="x.json")
+
+
 def test_write_leaves_every_form_and_json_reads_back(result: BenchResult, tmp_path: Path) -> None:
     written = report.write(result, tmp_path / "new")
     assert [path.name for path in written] == ["bench.json", "bench.html", "bench.csv", "bench.md", "bench.xml"]
