@@ -207,7 +207,7 @@ def _predict_all(
     with Progress("drift", len(artifacts)) as progress:
         for artifact in artifacts:
             try:
-                answers[artifact.name] = drift.predict(bundle, artifact, films, count, films.parent)
+                answers[artifact.name] = drift.predict(bundle, artifact, films, count, folder=films.parent)
             except RuntimeFailure as error:
                 failures[artifact.name] = [str(error)]
             progress.advance(note=artifact.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,21 +63,22 @@ class Answers:
     extras: dict[str, Floats] = field(default_factory=dict)
 
 
-def predict(bundle: Bundle, artifact: Artifact, films: Path, count: int, folder: Path) -> Answers:
+def predict(bundle: Bundle, artifact: Artifact, films: Path, count: int, *, folder: Path | None = None) -> Answers:
     """Return the answers for all films of the .npy file, of which the first `count` are measured on.
 
-    They come from a fresh process, which leaves large ones in `folder`. Raises RuntimeFailure when the artifact does
-    not load, crashes, or gives other than one probability a label and film.
+    They come from a fresh process, which leaves heat maps and typicality in `folder`, if there is one. Raises
+    RuntimeFailure when the artifact does not load, crashes, or gives other than one probability a label and film.
     """
-    request = {
+    request: dict[str, Any] = {
         "task": "predict",
         "bundle": str(bundle.path.resolve()),
         "artifact": artifact.name,
         # Nothing is timed here, and the probabilities do not depend on the threads.
         "threads": machine.usable_cores(),
         "films": str(films),
-        "arrays": str(folder),
     }
+    if folder is not None:
+        request["arrays"] = str(folder)
     answer = child.ask(request, name=artifact.name)
     probabilities = np.asarray(answer["probabilities"], dtype=np.float64)
     labels = len(bundle.manifest.labels)
