@@ -232,4 +232,8 @@ def _explain(comparison: Comparison) -> Iterator[str]:
         f"beyond: the 95 % interval leaves out no difference; AUC by {how}, p50 by a bootstrap over turns; {looked} "
         f"differences were looked at, of which about {looked / 20:.1f} would lie beyond by chance alone"
     )
+    yield (
+        "an interval knows the noise within the runs, not what changed between them, such as load or temperature: "
+        "to compare the speed of two artifacts, put them into one bundle and one run"
+    )
     yield from (f"warning: {text}" for text in comparison.warnings)

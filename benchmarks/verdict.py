@@ -41,9 +41,9 @@ class Verdict:
 def judge(reference: Floats, scores: Floats, positive: Bools, margin: float) -> Verdict:
     """Judge AUC(scores) - AUC(reference) on the same films against a loss of `margin`.
 
-    Non-inferiority by a confidence interval, for paired AUCs (Liu, Ma, Wu & Tai 2006): pass where the lower limit of
-    the two-sided 95 % DeLong interval lies above -margin, fail where the upper one lies below, else the films are too
-    few.
+    Non-inferiority by a confidence interval (the non-parametric way in Liu, Ma, Wu & Tai 2006): pass where the lower
+    limit of the two-sided 95 % DeLong interval lies above -margin, fail where the upper one lies below, else the films
+    are too few.
 
     DeLong's variance is 0 where no positive film changes places with a negative one, on however few films. So the
     standard error is never taken below 1 / (positives * negatives), one such pair, the smallest change these films can
