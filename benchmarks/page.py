@@ -10,6 +10,7 @@ from cxr_edge.benchmarks import drift_plots, parts, plots, sections, stats, word
 from cxr_edge.benchmarks.gallery import Pictures
 from cxr_edge.benchmarks.result import ArtifactResult, BenchResult, LatencyReport
 from cxr_edge.benchmarks.svg import element, text
+from cxr_edge.benchmarks.verdict import FAIL, PASS
 from cxr_edge.metrics import Interval
 
 __all__ = ["render"]
@@ -57,9 +58,9 @@ def _budget(result: BenchResult) -> str:
     limits = ", ".join(f"{name} {limit:g}" for name, limit in result.budget.limits.items())
     held = ", ".join(result.budget.artifacts)
     if not result.budget.misses:
-        return element("p", parts.badge("pass"), text(f" Budget ({limits}) met by {held}."))
+        return element("p", parts.badge(PASS), text(f" Budget ({limits}) met by {held}."))
     missed = (element("li", text(f"{miss.artifact}: {miss.fact}")) for miss in result.budget.misses)
-    return element("p", parts.badge("fail"), text(f" Budget ({limits}) missed.")) + element(
+    return element("p", parts.badge(FAIL), text(f" Budget ({limits}) missed.")) + element(
         "ul", *missed, class_="failures"
     )
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from cxr_edge.benchmarks import plots
 from cxr_edge.benchmarks.result import ArtifactResult
 from cxr_edge.benchmarks.svg import element, text
+from cxr_edge.benchmarks.verdict import FAIL, PASS, UNDECIDED
 
 __all__ = ["badge", "figure", "note", "section", "swatch", "table"]
 
-_BADGES = {"pass": "good", "fail": "bad", "not enough images": "open"}
+_BADGES = {PASS: "good", FAIL: "bad", UNDECIDED: "open"}
 
 
 def section(title: str, *parts: str) -> str:
@@ -30,7 +31,7 @@ def figure(title: str, picture: str) -> str:
 
 def badge(outcome: str) -> str:
     """Return a verdict as a coloured word."""
-    return element("span", text(outcome), class_=f"badge {_BADGES.get(outcome, 'open')}")
+    return element("span", text(outcome), class_=f"badge {_BADGES[outcome]}")
 
 
 def table(heads: Sequence[str], rows: Sequence[tuple[ArtifactResult, Sequence[str]]]) -> str:

@@ -119,7 +119,7 @@ def show_localisation(result: BenchResult) -> str:
         f"On the {first.films} positive films with a lesion mask. Hit rate: the hottest of the 49 cells meets the "
         f"lesion (an even map: {first.chance_hit_rate:.3f}). Energy: how much of the map lies on it (an even map: "
         f"{first.chance_energy:.3f}). Lost, gained and change are against {first.reference}. The Keras model has "
-        "no map."
+        "no map. A map is of the likelier class, whichever that is."
     )
     heads = ("Artifact", "Hit rate [95 %]", "Hits lost / gained", "Energy", "Change of energy [95 %]")
     body = [

@@ -11,10 +11,9 @@ import numpy as np
 from cxr_edge import metrics
 from cxr_edge.metrics import Bools, Floats
 
-__all__ = ["FAIL", "OUTCOMES", "PASS", "POWER", "UNDECIDED", "Verdict", "judge"]
+__all__ = ["FAIL", "PASS", "POWER", "UNDECIDED", "Verdict", "judge"]
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "not enough images"
-OUTCOMES = (PASS, FAIL, UNDECIDED)
 
 POWER = 0.8
 """With which chance the number of images named would decide."""
