@@ -31,7 +31,7 @@ def figure(title: str, picture: str) -> str:
 
 def badge(outcome: str) -> str:
     """Return a verdict as a coloured word."""
-    return element("span", text(outcome), class_=f"badge {_BADGES[outcome]}")
+    return element("span", text(outcome), class_=f"badge {_BADGES.get(outcome, 'open')}")
 
 
 def table(heads: Sequence[str], rows: Sequence[tuple[ArtifactResult, Sequence[str]]]) -> str:
