@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -28,6 +30,7 @@ OPSET = 17
 """Read by every ONNX Runtime since 1.12 (2022), old phones' builds included."""
 
 _LARGE = 10_000
+_COUNTED = re.compile(r"__\d+(:\d+)?$")
 _QUANTIZED_OPERATORS = ["Conv", "Add", "Clip", "Relu", "AveragePool", "MaxPool", "Concat", "Pad"]
 
 
@@ -54,6 +57,7 @@ def convert_float(deployment: Deployment) -> bytes:
     del model.graph.output[:]
     model.graph.output.extend(by_name[name] for name in deployment.output_names)
     _name_batch(model)
+    _renumber(model)
     return _finish(model)
 
 
@@ -171,6 +175,36 @@ def _halve_large(model: Any, nodes: list[str]) -> Any:
         item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item).astype(np.float16), half))
         model.graph.node.insert(0, cast)
     return model
+
+
+def _renumber(model: Any) -> None:
+    """Give the names that tf2onnx counts up, and those of constants, numbers in the order of the nodes that use them.
+
+    Its own numbers, and which of several equal constants it keeps, depend on the order of Python's sets.
+    """
+    kept = {value.name for value in (*model.graph.input, *model.graph.output)}
+    constants = {item.name: item for item in model.graph.initializer}
+    renamed: dict[str, str] = {}
+    for number, node in enumerate(model.graph.node):
+        for tensor in node.input:
+            if tensor in constants and tensor not in renamed:
+                renamed[tensor] = f"constant_{len(renamed)}"
+        renamed |= {
+            tensor: f"{_COUNTED.sub('', tensor)}_{number}_{place}"
+            for place, tensor in enumerate(node.output)
+            if tensor not in kept and _COUNTED.search(tensor)
+        }
+        if _COUNTED.search(node.name):
+            node.name = f"{_COUNTED.sub('', node.name)}_{number}"
+        node.input[:] = [renamed.get(tensor, tensor) for tensor in node.input]
+        node.output[:] = [renamed.get(tensor, tensor) for tensor in node.output]
+    used = [constants[tensor] for tensor in renamed if tensor in constants]
+    for item in used:
+        item.name = renamed[item.name]
+    del model.graph.value_info[:]
+    copies = [copy.deepcopy(item) for item in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(copies)
 
 
 def _name_batch(model: Any) -> None:
