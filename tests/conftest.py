@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from cxr_edge.benchmarks.devices import userland
 from cxr_edge.bundle import Bundle, default_bundle_path
+from cxr_edge.errors import DeviceError
 from tests import models
 
 # Both libraries read these when they are first imported, which a test module may do before any fixture runs.
@@ -29,6 +31,15 @@ def real_data() -> Path:
     if not all((folder / part).is_dir() for part in ("cxr", "odd")):
         pytest.skip(f"no real films in {folder} (cxr/ and odd/); set CXR_EDGE_DATA to a folder that has them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def arm64_userland() -> userland.Userland:
+    """The emulated arm64 Linux, kept in the checkout and not in the user's cache; it takes a minute to make."""
+    try:
+        return userland.prepare(ROOT / ".cache" / "userland")
+    except DeviceError as error:
+        pytest.skip(f"no emulated arm64 here: {error}")
 
 
 @pytest.fixture(scope="session")
