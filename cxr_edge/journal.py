@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import re
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +39,8 @@ class Journal:
         except OSError as error:
             raise self._fault(error) from error
         try:
+            if not stat.S_ISREG(os.fstat(self._file).st_mode):
+                raise OutputError(f"{path}: is no regular file; name another with --journal")
             self._lock()
             self._done = self._read()
         except BaseException:

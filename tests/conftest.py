@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,18 @@ def arm64_userland() -> userland.Userland:
         return userland.prepare(ROOT / ".cache" / "userland")
     except DeviceError as error:
         pytest.skip(f"no emulated arm64 here: {error}")
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the sdist of the tree as it is."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = ["bash", str(ROOT / "scripts" / "build_dist.sh"), str(folder)]
+    built = subprocess.run(
+        command, env={"PYTHON": sys.executable, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stderr
+    return next(folder.glob("*.whl"))
 
 
 @pytest.fixture(scope="session")
