@@ -72,7 +72,8 @@ def emulate(userland: Userland, package: Path, *arguments: str, more: tuple[Path
     command = [*userland.python("a72", path=[package, *more]), *arguments]
     # From another folder than the tree's, whose package is not the one to be tried.
     done = subprocess.run(command, cwd=package, env={"PATH": os.environ["PATH"]}, capture_output=True, timeout=300)
-    assert done.returncode in (0, 1), done.stderr.decode()
+    # 1 is the code of a command that met a film which cannot be read; a traceback has it too.
+    assert done.returncode == 0 or (done.returncode == 1 and not done.stderr), done.stderr.decode()
     return done.stdout.decode(), done.returncode
 
 
@@ -126,7 +127,8 @@ def test_the_pixels_of_dicom_films_are_the_same_there_as_here(
 ) -> None:
     pydicom = pytest.importorskip("pydicom", reason="the extra 'dicom' is not installed")
     # pydicom has no compiled part, so this machine's will do; gdcm has, so the compressed films are left out.
-    (tmp_path / "pydicom").symlink_to(Path(pydicom.__file__).parent)
+    for part in Path(pydicom.__file__).parents[1].glob("pydicom*"):
+        (tmp_path / part.name).symlink_to(part)
     odd = sorted((real_data / "odd").glob("*.dcm"))
     text, _ = emulate(arm64_userland, package, "-c", PIXELS, *map(str, odd), more=(tmp_path,))
     read = {film: line for film, line in zip(odd, text.splitlines(), strict=True) if "needs the extra" not in line}
