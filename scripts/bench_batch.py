@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cxr_edge import classify, images, phantom, rows, runtimes
+from cxr_edge import classify, files, images, phantom, rows, runtimes
 from cxr_edge.ahead import count_cores
 from cxr_edge.bundle import Bundle, default_bundle_path
 
@@ -30,7 +30,7 @@ DIFFERENT = 50
 
 def write_films(folder: Path, count: int, side_px: int) -> list[Path]:
     """Write simulated films as JPEG, `side_px` a side, and return them; there are fifty different ones."""
-    films = []
+    films: list[Path] = []
     for index in range(count):
         path = folder / f"{index:05}.jpg"
         if index < DIFFERENT:
@@ -89,9 +89,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--films", type=int, default=1000, help="how many (default: 1000)")
     parser.add_argument("--side", type=int, default=320, help="their size in pixels (default: 320)")
+    parser.add_argument("--out", type=Path, help="write the figures to this file as JSON, too")
     arguments = parser.parse_args()
-    print(f"load of the machine before: {os.getloadavg()[0]:.1f}")
-    print(describe(measure_batch(arguments.films, arguments.side)))
+    load = os.getloadavg()[0]
+    result = measure_batch(arguments.films, arguments.side) | {"load_before": load}
+    print(f"{describe(result)}, load before {load:.1f}")
+    if arguments.out is not None:
+        files.write_json(arguments.out, result)
 
 
 if __name__ == "__main__":

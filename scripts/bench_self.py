@@ -23,9 +23,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-# Beside this script, whose folder Python puts first on its path.
-from bench_batch import describe, measure_batch
-
 from cxr_edge import files
 from cxr_edge.bundle import default_bundle_path
 from cxr_edge.dataset import open_dataset
@@ -116,6 +113,16 @@ def measure_cold_start(runs: int = 9) -> dict[str, Any]:
     }
 
 
+def measure_batch() -> dict[str, Any]:
+    """Compare a folder of films with inference alone, in a process of its own, without TensorFlow's threads."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "batch.json"
+        command = [sys.executable, str(Path(__file__).with_name("bench_batch.py")), "--out", str(out)]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        result: dict[str, Any] = files.read_json(out)
+    return result
+
+
 def _time_epochs(model: keras.Model, training: TrainingSet, read: Any, repeats: int = 2) -> float:
     """Return the seconds of an epoch of `fit`, after one that warms up: the best of `repeats`."""
     model.compile(keras.optimizers.Adam(1e-3), "binary_crossentropy", jit_compile=False)
@@ -138,7 +145,6 @@ def main() -> None:
     print(f"classify one film: {cold['classify_s']:.2f} s, bare script {cold['bare_script_s']:.2f} s: "
           f"ratio {cold['ratio']:.2f} (goal 1.3 at most)")  # fmt: skip
     batch = measure_batch()
-    print(describe(batch))
     training = measure_training(arguments.films)
     print(
         f"training, {training['unfreeze']:.0%} unfrozen: plain fit {training['plain_ms']:.0f} ms a film, cached "
