@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -54,6 +55,9 @@ def classify(
       cxr-edge classify film.dcm --model build/mine:int8 --json
       cxr-edge classify incoming/ --watch --json >> results.jsonl
     """
+    # Imports make tens of thousands of objects and no garbage, which is not to be looked for every 700 of them. Not put
+    # back: that would start the search at once, and the process does nothing else.
+    gc.set_threshold(50_000)
     if journal is not None and not watched:
         raise UsageError("--journal: is for --watch only; leave it out, or add --watch")
     bundle, artifact = _open_model(model)

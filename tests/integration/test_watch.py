@@ -20,6 +20,7 @@ from cxr_edge.bundle import Bundle
 from cxr_edge.classify import Prediction, choose_artifact
 from cxr_edge.errors import UsageError
 from cxr_edge.journal import Journal
+from cxr_edge.rows import to_json
 from cxr_edge.runtimes import Runtime
 from cxr_edge.watch import Stop, WatchOptions, check_folders, watch
 
@@ -188,6 +189,26 @@ def test_a_folder_that_goes_is_told_of_once_and_waited_for(
     assert run(0.3) == []
 
     assert capsys.readouterr().err.count("cannot be listed") == 1
+
+
+def test_no_patient_tag_of_a_dicom_reaches_a_row_the_journal_or_stderr(
+    run: Callable[..., list[Prediction]],
+    folder: Path,
+    real_data: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    pydicom = pytest.importorskip("pydicom", reason="the extra 'dicom' is not installed")
+    tagged = pydicom.dcmread(real_data / "odd" / "d_dx12_mono2.dcm")
+    tagged.PatientName, tagged.PatientID, tagged.PatientBirthDate = "DOE^JANE", "ID-4711", "19700101"
+    tagged.save_as(folder / "film.dcm")
+    (folder / "cut.dcm").write_bytes((folder / "film.dcm").read_bytes()[:20_000])
+    came = run(20, count=2)
+
+    assert sorted((row.path.name, row.error is None) for row in came) == [("cut.dcm", False), ("film.dcm", True)]
+    captured = capfd.readouterr()
+    written = "".join(map(to_json, came)) + captured.out + captured.err + (tmp_path / "journal").read_text()
+    assert not [secret for secret in ("DOE", "JANE", "4711", "19700101") if secret in written]
 
 
 def test_check_folders_refuses_a_file_and_overlays_among_the_films(folder: Path, tmp_path: Path) -> None:
