@@ -15,6 +15,7 @@ import click
 from cxr_edge import __version__
 from cxr_edge.cli_build import bench, export, train
 from cxr_edge.cli_films import classify, explain
+from cxr_edge.cli_report import report
 from cxr_edge.cli_verify import verify
 from cxr_edge.errors import CxrEdgeError
 
@@ -100,7 +101,7 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-for command in (train, export, bench, verify, classify, explain):
+for command in (train, export, bench, report, verify, classify, explain):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -114,6 +114,10 @@ def export(
 @click.option("--split", default="test", show_default=True, help="Which split of them.")
 @click.option("--threads", multiple=True, type=click.IntRange(min=1), help="CPU threads; may be repeated.")
 @click.option("--out", type=FOLDER, help="Folder of the report; <bundle>-bench beside the bundle by default.")
+@click.option("--margin", type=float, help="The loss of AUC that the verdict is about; 0.01, or the budget's.")
+@click.option("--specificity", default=0.90, show_default=True, help="Where sensitivities are compared.")
+@click.option("--budget", type=FOLDER, metavar="FILE", help="Limits as JSON; the exit code is 3 when one is missed.")
+@click.option("--no-pictures", is_flag=True, help="Leave the films out of the page.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def bench(
     bundle: Path | None,
@@ -122,26 +126,42 @@ def bench(
     split: str,
     threads: tuple[int, ...],
     out: Path | None,
+    margin: float | None,
+    specificity: float,
+    budget: Path | None,
+    no_pictures: bool,
     as_json: bool,
 ) -> None:
     """Measure drift, latency, size and memory of every artifact of a BUNDLE against the Keras model.
 
-    Without BUNDLE, what export last wrote for the default bundle is measured.
+    Without BUNDLE, what export last wrote for the default bundle is measured. The report is written as JSON, HTML, CSV,
+    Markdown and JUnit XML.
 
     \b
     Examples:
       cxr-edge bench --device cpu
       cxr-edge bench build/mine --data ~/films --threads 1 --threads 2 --out report
+      echo '{"auc_margin": 0.02, "p90_ms": 50}' > limits.json && cxr-edge bench build/mine --budget limits.json
     """
     from cxr_edge.benchmarks import bench as harness
-    from cxr_edge.benchmarks import report
+    from cxr_edge.benchmarks import gallery, gate, report
+    from cxr_edge.budget import Limits
     from cxr_edge.dataset import open_dataset
+    from cxr_edge.errors import BudgetMissedError
 
     opened = open_exported(bundle)
     out = out or opened.path.with_name(f"{opened.path.name}-bench")
-    options = harness.BenchOptions(devices=devices or ("cpu",), threads=threads or (1,), split=split)
-    result = harness.run(opened, open_dataset(data, positive=opened.manifest.positive), options, out=out)
-    written = report.write(result, out)
+    limits = None if budget is None else Limits.read(budget)
+    options = harness.BenchOptions(
+        devices=devices or ("cpu",),
+        threads=threads or (1,),
+        split=split,
+        margin=gate.choose_margin(margin, limits),
+        specificity=specificity,
+    )
+    films = open_dataset(data, positive=opened.manifest.positive)
+    result = harness.run(opened, films, options, out=out, limits=limits)
+    written = report.write(result, out, {} if no_pictures else gallery.draw(result.gallery, films))
     if as_json:
         import json
 
@@ -150,6 +170,8 @@ def bench(
         click.echo(report.table(result))
     for path in written:
         click.echo(f"wrote {path}", err=True)
+    if result.budget is not None and result.budget.misses:
+        raise BudgetMissedError(f"{budget}: the budget is not met: {gate.describe(result.budget)}")
 
 
 def _open_bundle(path: Path | None) -> Bundle:

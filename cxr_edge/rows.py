@@ -12,7 +12,7 @@ from typing import Any
 from cxr_edge import RESEARCH_ONLY
 from cxr_edge.classify import Prediction
 
-__all__ = ["FORMATS", "format_csv", "format_json", "format_table", "printable", "to_json"]
+__all__ = ["FORMATS", "csv_cell", "csv_record", "format_csv", "format_json", "format_table", "printable", "to_json"]
 
 _CSV_COLUMNS = (
     *("path", "label", "positive", "probability", "threshold", "typicality", "untypical"),
@@ -41,10 +41,10 @@ def format_json(predictions: Iterable[Prediction]) -> Iterator[str]:
 def format_csv(predictions: Iterable[Prediction], *, header: bool = True) -> Iterator[str]:
     """Yield RFC 4180 records, the header first. A text that a spreadsheet would run as a formula gets a leading '."""
     if header:
-        yield _record(_CSV_COLUMNS)
+        yield csv_record(_CSV_COLUMNS)
     for prediction in predictions:
         facts = _facts(prediction) | {"warnings": "; ".join(prediction.warnings)}
-        yield _record([_cell(facts[column]) for column in _CSV_COLUMNS])
+        yield csv_record([csv_cell(facts[column]) for column in _CSV_COLUMNS])
 
 
 FORMATS: Mapping[str, Callable[[Iterable[Prediction]], Iterator[str]]] = {
@@ -107,7 +107,8 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def _record(cells: Iterable[str]) -> str:
+def csv_record(cells: Iterable[str]) -> str:
+    """Return one RFC 4180 record with its line end."""
     # Imported here: the table, which one film on the command line gets, has no use for them.
     import csv
     import io
@@ -117,7 +118,8 @@ def _record(cells: Iterable[str]) -> str:
     return buffer.getvalue()
 
 
-def _cell(value: Any) -> str:
+def csv_cell(value: Any) -> str:
+    """Return a value as the text of a cell; one that a spreadsheet would run as a formula gets a leading '."""
     if value is None:
         return ""
     if isinstance(value, bool):

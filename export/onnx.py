@@ -17,7 +17,7 @@ from onnx import numpy_helper
 from cxr_edge.bundle import InputContract
 from cxr_edge.errors import ExportError
 from cxr_edge.export.deployment import HEAD_SCOPE, Deployment, freeze
-from cxr_edge.export.recipes import Recipe
+from cxr_edge.export.recipes import SMALL_WEIGHTS, Recipe
 from cxr_edge.export.simulation import QuantizedLayer, find_layer
 from cxr_edge.runtimes import Pixels
 from cxr_edge.runtimes.onnx import import_onnxruntime
@@ -65,7 +65,7 @@ def quantize(float_content: bytes, recipe: Recipe, films: Pixels | None, *, whol
     model = onnx.load_model_from_string(float_content)
     head = [] if whole else [node.name for node in model.graph.node if HEAD_SCOPE in node.name]
     if recipe.name == "float16":
-        return _to_float16(model, head)
+        return _to_float16(model, [*head, *_list_small(model)])
     if films is None:
         raise ExportError(f"{recipe.name} needs calibration films; give --data")
     return _to_int8(model, head, films)
@@ -105,14 +105,24 @@ def put_layers(content: bytes, layers: Mapping[str, QuantizedLayer]) -> bytes:
     return _finish(model)
 
 
-def _to_float16(model: Any, head: list[str]) -> bytes:
+def _list_small(model: Any) -> list[str]:
+    """Return the convolutions whose weights are too few to be worth halving."""
+    sizes = {item.name: int(np.prod(item.dims)) for item in model.graph.initializer}
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "Conv" and sizes.get(node.input[1], SMALL_WEIGHTS) < SMALL_WEIGHTS
+    ]
+
+
+def _to_float16(model: Any, kept: list[str]) -> bytes:
     import_onnxruntime()
     from onnxruntime.transformers.float16 import convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
     with _quiet():
-        # Sums of squares in the typicality come near the largest float16.
-        half = convert_float_to_float16(model, keep_io_types=True, node_block_list=head)
+        # Of the head, sums of squares in the typicality come near the largest float16.
+        half = convert_float_to_float16(model, keep_io_types=True, node_block_list=kept)
         # The conversion appends its casts at the end of the list.
         sorted_model = OnnxModel(half)
         sorted_model.topological_sort()
