@@ -41,7 +41,7 @@ format: $(READY) ## put the code into the one format
 docs: $(READY) ## write docs/cli.md from the commands' own help
 	$(BIN)/python scripts/help_text.py
 
-bench-self: $(READY) ## measure the trainer's speed against plain Keras fit
+bench-self: $(READY) ## measure training, one film and a folder of films against bare code
 	$(BIN)/python scripts/bench_self.py
 
 clean: ## remove what was built and cached; the virtual environment stays

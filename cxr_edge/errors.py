@@ -6,6 +6,7 @@
     │   └── ImageError          exit 1  one image that cannot be read as a film
     ├── BundleError             exit 1  a bundle or artifact that is missing, changed or of another contract
     ├── RuntimeFailure          exit 1  an inference runtime that cannot load or run an artifact
+    ├── DeviceError             exit 1  a device that is not there, or lacks what a measurement needs
     ├── ExportError             exit 1  a conversion that failed its own checks
     ├── TrainingError           exit 1  a training run that cannot start or go on
     ├── MissingExtraError       exit 1  an optional dependency that is not installed
@@ -23,6 +24,7 @@ __all__ = [
     "BundleError",
     "CxrEdgeError",
     "DataError",
+    "DeviceError",
     "ExportError",
     "ImageError",
     "MissingExtraError",
@@ -60,6 +62,10 @@ class BundleError(CxrEdgeError):
 
 class RuntimeFailure(CxrEdgeError):
     """An inference runtime that cannot load or run an artifact."""
+
+
+class DeviceError(CxrEdgeError):
+    """A device that is not there, or lacks what a measurement needs."""
 
 
 class ExportError(CxrEdgeError):

@@ -5,8 +5,6 @@ Every form is a stream of text with its line ends, written as it comes, and carr
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -40,9 +38,10 @@ def format_json(predictions: Iterable[Prediction]) -> Iterator[str]:
     return (to_json(prediction) + "\n" for prediction in predictions)
 
 
-def format_csv(predictions: Iterable[Prediction]) -> Iterator[str]:
+def format_csv(predictions: Iterable[Prediction], *, header: bool = True) -> Iterator[str]:
     """Yield RFC 4180 records, the header first. A text that a spreadsheet would run as a formula gets a leading '."""
-    yield csv_record(_CSV_COLUMNS)
+    if header:
+        yield csv_record(_CSV_COLUMNS)
     for prediction in predictions:
         facts = _facts(prediction) | {"warnings": "; ".join(prediction.warnings)}
         yield csv_record([csv_cell(facts[column]) for column in _CSV_COLUMNS])
@@ -110,6 +109,10 @@ def printable(text: str) -> str:
 
 def csv_record(cells: Iterable[str]) -> str:
     """Return one RFC 4180 record with its line end."""
+    # Imported here: the table, which one film on the command line gets, has no use for them.
+    import csv
+    import io
+
     buffer = io.StringIO(newline="")
     csv.writer(buffer).writerow(cells)
     return buffer.getvalue()

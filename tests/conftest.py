@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cxr_edge.benchmarks.devices import userland
 from cxr_edge.bundle import Bundle, default_bundle_path
+from cxr_edge.errors import DeviceError
 from tests import models
 
 # Both libraries read these when they are first imported, which a test module may do before any fixture runs.
@@ -29,6 +34,27 @@ def real_data() -> Path:
     if not all((folder / part).is_dir() for part in ("cxr", "odd")):
         pytest.skip(f"no real films in {folder} (cxr/ and odd/); set CXR_EDGE_DATA to a folder that has them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def arm64_userland() -> userland.Userland:
+    """The emulated arm64 Linux, kept in the checkout and not in the user's cache; it takes a minute to make."""
+    try:
+        return userland.prepare(ROOT / ".cache" / "userland")
+    except DeviceError as error:
+        pytest.skip(f"no emulated arm64 here: {error}")
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the sdist of the tree as it is."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = ["bash", str(ROOT / "scripts" / "build_dist.sh"), str(folder)]
+    built = subprocess.run(
+        command, env={"PYTHON": sys.executable, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stderr
+    return next(folder.glob("*.whl"))
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +78,14 @@ def _isolated_home(
     }.items():
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / folder))
     monkeypatch.setenv("MPLCONFIGDIR", str(_plot_cache))
+
+
+@pytest.fixture(autouse=True)
+def _usual_garbage_collection() -> Iterator[None]:
+    """Undo what the command classify sets for its process, lest models of later tests pile up."""
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
 
 
 @pytest.fixture(autouse=True)

@@ -30,18 +30,6 @@ REGISTRY_HOST = re.compile(
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the sdist of the tree as it is."""
-    folder = tmp_path_factory.mktemp("dist")
-    command = ["bash", str(ROOT / "scripts" / "build_dist.sh"), str(folder)]
-    built = subprocess.run(
-        command, env={"PYTHON": sys.executable, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
-    )
-    assert built.returncode == 0, built.stderr
-    return next(folder.glob("*.whl"))
-
-
-@pytest.fixture(scope="module")
 def metadata(wheel: Path) -> Message:
     with zipfile.ZipFile(wheel) as archive:
         name = next(entry for entry in archive.namelist() if entry.endswith(".dist-info/METADATA"))

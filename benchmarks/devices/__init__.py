@@ -1,0 +1,1 @@
+"""Where an artifact runs: a module for each kind of device."""
