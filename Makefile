@@ -41,8 +41,9 @@ format: $(READY) ## put the code into the one format
 docs: $(READY) ## write docs/cli.md from the commands' own help
 	$(BIN)/python scripts/help_text.py
 
-bench-self: $(READY) ## measure training, one film and a folder of films against bare code
+bench-self: $(READY) ## measure training, export, one film and a folder of films against bare code
 	$(BIN)/python scripts/bench_self.py
+	$(BIN)/python scripts/bench_export.py
 
 clean: ## remove what was built and cached; the virtual environment stays
 	rm -rf build dist .cache .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* *.egg-info

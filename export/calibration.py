@@ -14,9 +14,10 @@ from cxr_edge.errors import DataError
 from cxr_edge.progress import Progress
 from cxr_edge.runtimes import Pixels
 
-__all__ = ["CALIBRATION_FILMS", "CHECK_FILMS", "FIT_FILMS", "FilmSet", "choose_films"]
+__all__ = ["CALIBRATION_DRAWS", "CALIBRATION_FILMS", "CHECK_FILMS", "FIT_FILMS", "FilmSet", "choose_films"]
 
 CALIBRATION_FILMS = 100
+CALIBRATION_DRAWS = 3
 CHECK_FILMS = 8
 FIT_FILMS = 150
 

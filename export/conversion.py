@@ -23,7 +23,7 @@ from cxr_edge.progress import Progress, say
 from cxr_edge.runtimes import Pixels, open_model
 from cxr_edge.runtimes.keras import load_model
 
-__all__ = ["KERAS_NAME", "TYPICALITY_NAME", "Conversion", "check", "convert"]
+__all__ = ["KERAS_NAME", "TYPICALITY_NAME", "Conversion", "check", "convert", "read_typicality"]
 
 KERAS_NAME = "model.keras"
 TYPICALITY_NAME = "typicality.npz"
@@ -53,7 +53,7 @@ def convert(
     float32 of a format is made once, for all its recipes. Raises ExportError, RuntimeFailure.
     """
     classifier = load_model(bundle.artifact_bytes(bundle.artifact(KERAS_NAME)), name=KERAS_NAME)
-    deployment = Deployment(classifier, _read_typicality(bundle))
+    deployment = Deployment(classifier, read_typicality(bundle))
     pixels = films["check"].pixels
     reference = np.asarray(classifier(pixels, training=False))
     calibration = films["calibration"].pixels if "calibration" in films else None
@@ -75,7 +75,9 @@ def convert(
             content = converter.quantize(floats[format], recipe, calibration if recipe.calibrated else None)
         if repair is not None and recipe.name == "int8":
             stock = converter.quantize(floats[format], recipe, calibration, whole=True)
-            outcome = repair.run(_repair_with(format, recipe, calibration), content, stock)
+            others = [chosen.pixels for use, chosen in films.items() if use.startswith("calibration_")]
+            draws = [content, *(converter.quantize(floats[format], recipe, pixels) for pixels in others)]
+            outcome = repair.run(_repair_with(format, recipe, calibration), draws, stock)
             content = outcome.content
             made.repairs[format] = outcome.record
             made.misses += [f"{name}: {miss}" for miss in outcome.misses]
@@ -129,7 +131,8 @@ def _seat_judge(bundle: Bundle, classifier: Any, dataset: Dataset, split: str) -
     return Judge(split, pixels, positive, reference, manifest.threshold, manifest.positive_index)
 
 
-def _read_typicality(bundle: Bundle) -> dict[str, Any] | None:
+def read_typicality(bundle: Bundle) -> dict[str, Any] | None:
+    """Return the arrays of a bundle's typicality.npz for `Deployment`, None where it has none."""
     if TYPICALITY_NAME not in bundle.manifest.files:
         return None
     with np.load(io.BytesIO(bundle.file_bytes(TYPICALITY_NAME)), allow_pickle=False) as stored:

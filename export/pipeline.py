@@ -16,7 +16,14 @@ from cxr_edge.bundle import MANIFEST_NAME, Bundle
 from cxr_edge.dataset import Dataset, open_dataset
 from cxr_edge.errors import BudgetMissedError, BundleError, MissingExtraError, UsageError
 from cxr_edge.export import golden, linting, recipes
-from cxr_edge.export.calibration import CALIBRATION_FILMS, CHECK_FILMS, FIT_FILMS, FilmSet, choose_films
+from cxr_edge.export.calibration import (
+    CALIBRATION_DRAWS,
+    CALIBRATION_FILMS,
+    CHECK_FILMS,
+    FIT_FILMS,
+    FilmSet,
+    choose_films,
+)
 from cxr_edge.progress import say
 from cxr_edge.vectors import VECTORS_NAME
 
@@ -74,6 +81,11 @@ def export(bundle: Bundle, options: ExportOptions, out: Path | None = None) -> B
             say(f"warning: {note}")
         if options.budget is not None:
             films["fit"] = choose_films(dataset, "train", FIT_FILMS, seed=options.seed)
+            for draw in range(2, CALIBRATION_DRAWS + 1):
+                # What another choice of films would have given is measured, and nothing else is done with it.
+                films[f"calibration_{draw}"] = choose_films(
+                    dataset, "train", CALIBRATION_FILMS, seed=options.seed + draw
+                )
     files.prepare_folder(out.parent)
     # TensorFlow takes many seconds to import; an export that is refused or unchanged never waits for it.
     from cxr_edge.export.conversion import convert

@@ -107,12 +107,13 @@ class Repair:
         self._ranking: list[dict[str, Any]] | None = None
         self._equalised: Any = None
 
-    def run(self, converter: Converter, stock: bytes, baseline: bytes) -> Outcome:
-        """Try the steps on `stock` until the budget is met on val; the best of them if it never is.
+    def run(self, converter: Converter, draws: list[bytes], baseline: bytes) -> Outcome:
+        """Try the steps on the first of `draws` until the budget is met on val; the best of them if it never is.
 
+        `draws` are stock conversions calibrated on different films, for the record of how much that choice matters.
         `baseline` is the stock conversion of the whole model, head and all, that size and latency are held against.
         """
-        format, equalised = converter.format, None
+        format, equalised, stock = converter.format, None, draws[0]
         tried: list[tuple[tuple[float, ...], bytes, list[str], dict[str, Any]]] = []
         for name, options in STEPS:
             start = time.monotonic()
@@ -141,6 +142,7 @@ class Repair:
             "budget": dataclasses.asdict(self.budget),
             "ranking": self._rank() if len(tried) > 1 else [],
             "steps": [step for *_, step in tried],
+            "stock_by_calibration_draw": self._compare_draws(draws, format),
             "chosen": chosen["step"],
             "met": not misses,
             "fitted_on": {"films": len(self.films), "split": "train"},
@@ -149,6 +151,13 @@ class Repair:
         if self.test is not None:
             record["test"] = dataclasses.asdict(self.test.measure(content, format, f"model_int8.{format}"))
         return Outcome(content, misses, record)
+
+    def _compare_draws(self, draws: list[bytes], format: str) -> list[dict[str, Any]]:
+        """Return the drift on val of each stock conversion."""
+        drifts = [self.val.measure(content, format, f"model_int8.{format}") for content in draws]
+        flips = ", ".join(str(drift.flips) for drift in drifts)
+        say(f"{format}, stock, by {len(draws)} draws of calibration films: {flips} flips on val")
+        return [dataclasses.asdict(drift) for drift in drifts]
 
     def _equalise(self) -> Any:
         """Return the deployment over the equalised backbone."""

@@ -1,0 +1,123 @@
+"""Measure the export as ratios within one run: int8 against the stock converter, and what the heat map costs.
+
+    python scripts/bench_export.py [--films N] [--out FILE]
+
+The stock converter is TensorFlow's own, on the same classifier and films; both start from the Keras model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+
+from cxr_edge import files
+from cxr_edge.bundle import Bundle, default_bundle_path
+from cxr_edge.dataset import open_dataset
+from cxr_edge.export import litert
+from cxr_edge.export.calibration import CALIBRATION_FILMS, choose_films
+from cxr_edge.export.deployment import Deployment, freeze
+from cxr_edge.export.recipes import RECIPES
+from cxr_edge.runtimes import Pixels, open_model
+from cxr_edge.runtimes.keras import load_model
+
+_RUNS = 200
+
+
+class Bare(Deployment):
+    """The deployment without heat map and typicality."""
+
+    def __init__(self, classifier: Any) -> None:
+        super().__init__(classifier, None)
+        self.output_names = ("probabilities",)
+
+    def _head(self, features: Any) -> dict[str, Any]:
+        return {"probabilities": tf.identity(tf.nn.softmax(self.logits(features)), name="probabilities")}
+
+
+def convert_stock(deployment: Deployment, films: Pixels) -> bytes:
+    """Return TensorFlow's own int8 conversion, calibrated on `films`."""
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([freeze(deployment, batch=1)])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([film[None]] for film in films)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return bytes(converter.convert())
+
+
+def convert_ours(deployment: Deployment, films: Pixels) -> bytes:
+    """Return our int8 conversion without repair."""
+    return litert.quantize(litert.convert_float(deployment), RECIPES["int8"], films)
+
+
+def measure_conversion(deployment: Deployment, films: Pixels) -> dict[str, float]:
+    """Time both conversions once each, after a conversion that loads what both need."""
+    litert.convert_float(deployment)
+    ours_s = _time(lambda: convert_ours(deployment, films))
+    stock_s = _time(lambda: convert_stock(deployment, films))
+    return {"ours_s": ours_s, "stock_s": stock_s, "ratio": ours_s / stock_s, "films": len(films)}
+
+
+def measure_heat_map(classifier: Any, deployment: Deployment, films: Pixels) -> dict[str, Any]:
+    """Compare the latency with heat map and typicality to that without, in turns, for float32 and int8."""
+    found: dict[str, Any] = {}
+    contents = [[litert.convert_float(item)] for item in (deployment, Bare(classifier))]
+    for pair in contents:
+        pair.append(litert.quantize(pair[0], RECIPES["int8"], films))
+    for number, name in enumerate(("float32", "int8")):
+        runtimes = [open_model(pair[number], "tflite") for pair in contents]
+        times: list[list[float]] = [[], []]
+        for run in range(_RUNS):
+            for place, runtime in enumerate(runtimes):
+                start = time.perf_counter()
+                runtime.run(films[run % len(films)][None])
+                times[place].append((time.perf_counter() - start) * 1e3)
+        with_ms, without_ms = (statistics.median(values[10:]) for values in times)
+        found[name] = {"with_ms": with_ms, "without_ms": without_ms, "ratio": with_ms / without_ms}
+    return found
+
+
+def _time(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--films", type=int, default=CALIBRATION_FILMS, help="calibration films (default: 100)")
+    parser.add_argument("--out", type=Path, default=Path("build/bench-export.json"))
+    arguments = parser.parse_args()
+    bundle = Bundle.read(default_bundle_path())
+    classifier = load_model(bundle.artifact_bytes(bundle.artifact("model.keras")), name="model.keras")
+    from cxr_edge.export.conversion import read_typicality
+
+    deployment = Deployment(classifier, read_typicality(bundle))
+    films = choose_films(open_dataset("phantom"), "train", arguments.films).pixels
+    conversion = measure_conversion(deployment, films)
+    print(
+        f"int8 TFLite without repair: {conversion['ours_s']:.1f} s, TensorFlow's converter "
+        f"{conversion['stock_s']:.1f} s: ratio {conversion['ratio']:.2f} (goal 0.5 at most)"
+    )
+    heat = measure_heat_map(classifier, deployment, films)
+    for name, item in heat.items():
+        print(
+            f"heat map and typicality, {name}: {item['with_ms']:.2f} ms, without {item['without_ms']:.2f} ms: "
+            f"ratio {item['ratio']:.3f} (goal 1.05 at most)"
+        )
+    files.write_json(arguments.out, {"conversion": conversion, "heat_map": heat})
+
+
+if __name__ == "__main__":
+    main()
