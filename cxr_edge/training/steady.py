@@ -28,7 +28,7 @@ class Average(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Take the model's weights into the average."""
-        if (batch + 1) % self.every:
+        if batch % self.every:
             return
         now = self.model.get_weights()
         if self.weights:

@@ -20,6 +20,8 @@ from cxr_edge.dataset import open_dataset
 from cxr_edge.errors import DataError, UsageError
 from cxr_edge.training.augment import Augmentation
 from cxr_edge.training.films import Batches, Films, TrainingSet, load_films
+from cxr_edge.training.fit import Checkpoint, fit
+from cxr_edge.training.model import build_classifier
 from cxr_edge.training.options import build
 from cxr_edge.training.train import train
 
@@ -152,6 +154,31 @@ def test_source_weights_even_the_classes_within_a_source() -> None:
     assert weights[:8].sum() == pytest.approx(weights[8:].sum(), rel=1e-5)
     # A film of the small class of a source that has both weighs more than one of a source that has only that class.
     assert weights[8] > 2 * weights[10]
+
+
+def test_a_stopped_run_goes_on_from_its_averaged_weights(films: Path, tmp_path: Path) -> None:
+    class Stopped(Exception):
+        pass
+
+    class Stopping(Checkpoint):
+        def write(self, run: str) -> None:
+            super().write(run)
+            raise Stopped
+
+    (stage,) = build(unfreeze=0, epochs=2).stages
+    options = build(weights="none", unfreeze=0, epochs=2)
+    steady = dataclasses.replace(stage, average=0.9, shake=1.0, pairs=0.5)
+    options = dataclasses.replace(options, stages=(steady,), batch_size=4)
+    loaded = {split: load_films(open_dataset(films), split) for split in ("train", "val")}
+    path = tmp_path / "checkpoint.npz"
+    with pytest.raises(Stopped):
+        fit(build_classifier(weights="none"), loaded["train"], loaded["val"], options, Stopping(path), "run")
+    stopped = Checkpoint.read(path, "run")
+    # The best epoch is kept as averaged; training itself goes on from where the steps led.
+    assert len(stopped.average) > 0
+    assert any(not np.array_equal(*pair) for pair in zip(stopped.best, stopped.weights, strict=True))
+    history = fit(build_classifier(weights="none"), loaded["train"], loaded["val"], options, stopped, "run")
+    assert [record["epoch"] for record in history] == [0, 1]
 
 
 def test_films_borrow_the_look_of_other_real_sources() -> None:
