@@ -107,7 +107,7 @@ def _fit_stage(
     run: str,
 ) -> None:
     stage = options.stages[number]
-    frozen = freeze(classifier, stage.unfreeze)
+    frozen = freeze(classifier, stage.unfreeze, settled=stage.settled)
     parts = split(classifier, frozen) if stage.copies else None
     tail = parts.tail if parts else classifier
     if stage.pairs:

@@ -67,17 +67,19 @@ def backbone_of(classifier: keras.Model) -> keras.Model:
     raise TrainingError(f"{classifier.name}: has no backbone layer; it was not built by cxr-edge")
 
 
-def freeze(classifier: keras.Model, unfreeze: float) -> int:
+def freeze(classifier: keras.Model, unfreeze: float, *, settled: bool = False) -> int:
     """Leave the last `unfreeze` (0 to 1) of the backbone's layers trainable; return how many are frozen.
 
-    0.34 of MobileNetV2's 154 layers leaves 52, which is the paper's "first 102 frozen".
+    0.34 of MobileNetV2's 154 layers leaves 52, which is the paper's "first 102 frozen". With `settled` batch
+    normalisation stays frozen everywhere: films hardly vary in some channels of the first blocks, and statistics of
+    films would multiply these by so much that rounding the weights changes the answer.
     """
     if not 0.0 <= unfreeze <= 1.0:
         raise UsageError(f"--unfreeze {unfreeze}: must lie between 0 (frozen) and 1 (all layers train)")
     layers = backbone_of(classifier).layers
     frozen = len(layers) - round(len(layers) * unfreeze)
     for number, layer in enumerate(layers):
-        layer.trainable = number >= frozen
+        layer.trainable = number >= frozen and not (settled and isinstance(layer, keras.layers.BatchNormalization))
     return frozen
 
 

@@ -27,7 +27,8 @@ class Stage:
 
     `pairs` is the weight of the ranking loss within the sources (see `ranking`), beside 1 for the pooled loss.
     With `average` > 0 the weights that count are the moving average of that momentum over the batches, and with
-    `shake` > 0 every batch is trained with rounding noise on the kernels (see `steady`).
+    `shake` > 0 every batch is trained with rounding noise on the kernels (see `steady`). With `settled` batch
+    normalisation works as it will in use, with the statistics that it has.
     """
 
     unfreeze: float
@@ -43,6 +44,7 @@ class Stage:
     pairs: float = 0.0
     average: float = 0.0
     shake: float = 0.0
+    settled: bool = False
 
     def rate(self, epoch: int) -> float:
         """Return the learning rate of an epoch: constant, or falling along half a cosine to a hundredth."""
@@ -91,35 +93,47 @@ PRESETS = {
     "default": TrainOptions(
         preset="default",
         stages=(
-            Stage(unfreeze=0.0, epochs=8, learning_rate=2e-3, copies=1, patience=8),
-            # What disease looks like, simulated or not, is learned behind the first half, where an epoch is cheap …
+            Stage(unfreeze=0.0, epochs=5, learning_rate=2e-3, copies=1, patience=5),
+            # What disease looks like, simulated or not, is learned behind block 9, where an epoch is cheap …
             Stage(
-                unfreeze=0.55,
-                epochs=12,
+                unfreeze=0.416,
+                epochs=6,
                 learning_rate=5e-4,
-                copies=6,
-                patience=12,
+                copies=3,
+                patience=6,
                 weight_decay=1e-4,
                 cosine=True,
-                pairs=0.5,
+                pairs=0.25,
                 average=0.98,
             ),
-            # … then every layer trains, on real films and as weights that will be rounded.
+            # … then there on the real films alone …
             Stage(
-                unfreeze=1.0,
-                epochs=5,
-                learning_rate=1e-4,
-                patience=5,
+                unfreeze=0.416,
+                epochs=8,
+                learning_rate=5e-4,
+                copies=4,
+                patience=8,
                 weight_decay=1e-4,
                 cosine=True,
+                pairs=0.25,
+                average=0.98,
+                simulated=False,
+            ),
+            # … and at last every layer trains a little, on all films again and as weights that will be rounded.
+            Stage(
+                unfreeze=1.0,
+                epochs=1,
+                learning_rate=2e-5,
+                weight_decay=1e-4,
                 balance="weights",
+                augmentation=augment.MILD,
                 pairs=0.25,
                 average=0.98,
                 shake=1.0,
-                simulated=False,
+                settled=True,
             ),
         ),
-        label_smoothing=0.05,
+        label_smoothing=0.1,
         balance="source",
         augmentation=augment.DEFAULT,
     ),

@@ -43,6 +43,14 @@ def test_freeze_reaches_from_nothing_to_everything(classifier: keras.Model, unfr
     assert freeze(classifier, unfreeze) == frozen
 
 
+def test_settled_freezes_batch_normalisation_and_trains_every_kernel(classifier: keras.Model) -> None:
+    freeze(classifier, 1.0, settled=True)
+    names = {weight.path.rsplit("/", 1)[-1] for weight in backbone_of(classifier).trainable_weights}
+    kernels = [weight for weight in backbone_of(classifier).weights if weight.name == "kernel"]
+    assert names == {"kernel"}
+    assert count(backbone_of(classifier).trainable_weights) == count(kernels)
+
+
 def test_classifier_takes_the_contracts_pixels_and_gives_probabilities(
     classifier: keras.Model, pixels: np.ndarray
 ) -> None:
