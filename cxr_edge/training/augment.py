@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from cxr_edge.runtimes import Pixels
+from cxr_edge.training import style
 
 __all__ = ["DEFAULT", "MILD", "NONE", "PAPER", "Augmentation", "augment", "augment_batch"]
 
@@ -21,7 +22,8 @@ class Augmentation:
 
     Angles are in degrees, zoom and shift in parts of the side (zoom 0.2 shows the middle 80 %), `tone` is the largest
     change of the logarithm of gamma and of contrast, `blur` the chance of a lowered resolution, `noise` the largest
-    standard deviation in grey levels, `erase` the largest part of the side covered at each border.
+    standard deviation in grey levels, `erase` the largest part of the side covered at each border. `style` is the
+    chance that a film borrows the look of one of another source, by up to all of it (see `style.borrow`).
     """
 
     rotation_deg: tuple[float, float] = (0.0, 0.0)
@@ -32,6 +34,7 @@ class Augmentation:
     blur: float = 0.0
     noise: float = 0.0
     erase: float = 0.0
+    style: float = 0.0
 
 
 NONE = Augmentation()
@@ -53,11 +56,18 @@ DEFAULT = Augmentation(
 MILD = Augmentation(rotation_deg=(-7.0, 7.0), zoom=(-0.02, 0.1), shift=0.03, flip=True, tone=0.08)
 
 
-def augment(pixels: Pixels, options: Augmentation, rng: np.random.Generator) -> Pixels:
-    """Return one film of shape (height, width, 3), changed at random within `options`."""
+def augment(pixels: Pixels, options: Augmentation, rng: np.random.Generator, partner: Pixels | None = None) -> Pixels:
+    """Return one film of shape (height, width, 3), changed at random within `options`.
+
+    `partner` is the film of another source whose look it may borrow; a colour film keeps its own.
+    """
     # A film is grey but for a few colour scans: one plane is a third of the work.
     grey = bool(np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2]))
-    image = Image.fromarray(pixels[..., 0] if grey else pixels)
+    plane = pixels[..., 0] if grey else pixels
+    if grey and partner is not None and options.style and rng.random() < options.style:
+        tone, spectrum = rng.random(2)
+        plane = style.borrow(plane, partner[..., 1], tone=float(tone), spectrum=float(spectrum))
+    image = Image.fromarray(plane)
     image = _move(image, options, rng)
     if options.blur and rng.random() < options.blur:
         side = int(image.width / rng.uniform(1.2, 3.0))
@@ -70,11 +80,17 @@ def augment(pixels: Pixels, options: Augmentation, rng: np.random.Generator) -> 
     return np.repeat(changed[..., None], 3, axis=-1) if grey else changed
 
 
-def augment_batch(films: Sequence[Pixels], options: Augmentation, seeds: Sequence[Sequence[int]]) -> Pixels:
+def augment_batch(
+    films: Sequence[Pixels],
+    options: Augmentation,
+    seeds: Sequence[Sequence[int]],
+    partners: Sequence[Pixels | None] | None = None,
+) -> Pixels:
     """Augment each film with a generator of its own seed, on all cores; shape (n, height, width, 3)."""
 
     def change(position: int) -> Pixels:
-        return augment(films[position], options, np.random.default_rng(list(seeds[position])))
+        partner = partners[position] if partners else None
+        return augment(films[position], options, np.random.default_rng(list(seeds[position])), partner)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return np.stack(list(pool.map(change, range(len(films)))))

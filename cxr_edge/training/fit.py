@@ -18,10 +18,13 @@ from cxr_edge.progress import Progress, say
 from cxr_edge.training.films import Batches, Films, TrainingSet
 from cxr_edge.training.model import Split, backbone_of, freeze, split
 from cxr_edge.training.options import Stage, TrainOptions
+from cxr_edge.training.ranking import RankedModel
+from cxr_edge.training.steady import Average, Shake
 
 __all__ = ["Checkpoint", "fit"]
 
 Epoch = dict[str, float]
+_LISTS = ("weights", "best", "optimizer", "average")
 
 
 @dataclass
@@ -35,11 +38,12 @@ class Checkpoint:
     weights: list[Any] = field(default_factory=list)
     best: list[Any] = field(default_factory=list)
     optimizer: list[Any] = field(default_factory=list)
+    average: list[Any] = field(default_factory=list)
 
     def write(self, run: str) -> None:
         """Write all of it as one file, atomically; `run` identifies options and data."""
         arrays = {"state": np.array(json.dumps([run, self.stage, self.epoch, self.history]))}
-        for name in ("weights", "best", "optimizer"):
+        for name in _LISTS:
             arrays |= {f"{name}_{number:04d}": value for number, value in enumerate(getattr(self, name))}
         with files.atomic_write(self.path) as handle:
             np.savez(handle, allow_pickle=False, **arrays)
@@ -51,8 +55,7 @@ class Checkpoint:
             with np.load(io.BytesIO(files.read_capped(path, 4 * 2**30)), allow_pickle=False) as stored:
                 written_by, stage, epoch, history = json.loads(str(stored["state"]))
                 lists = {
-                    name: [stored[key] for key in sorted(stored.files) if key.startswith(f"{name}_")]
-                    for name in ("weights", "best", "optimizer")
+                    name: [stored[key] for key in sorted(stored.files) if key.startswith(f"{name}_")] for name in _LISTS
                 }
         except (ValueError, KeyError, OSError) as error:
             raise TrainingError(f"{path}: damaged checkpoint ({error}); start again without --resume") from error
@@ -89,7 +92,7 @@ def fit(
         _fit_stage(classifier, training, judged, options, number, state, run)
         classifier.set_weights(state.best)
         state.stage, state.epoch = number + 1, 0
-        state.weights, state.best, state.optimizer = classifier.get_weights(), [], []
+        state.weights, state.best, state.optimizer, state.average = classifier.get_weights(), [], [], []
         state.write(run)
     return state.history
 
@@ -104,21 +107,32 @@ def _fit_stage(
     run: str,
 ) -> None:
     stage = options.stages[number]
-    frozen = freeze(classifier, stage.unfreeze)
+    frozen = freeze(classifier, stage.unfreeze, settled=stage.settled)
     parts = split(classifier, frozen) if stage.copies else None
     tail = parts.tail if parts else classifier
+    if stage.pairs:
+        tail = RankedModel(tail.inputs, tail.outputs)
+        tail.pairs = stage.pairs
     label = f"stage {number + 1}/{len(options.stages)}, {stage.unfreeze:.0%} unfrozen"
     say(f"{label}: {len(backbone_of(classifier).layers) - frozen} backbone layers train, up to {stage.epochs} epochs")
     _compile(tail, stage, options, focal=training.balance == "focal")
     read = _reader(parts, training, stage, state.path.parent / f"activations-{number}", label, run)
     held_out = parts.front.predict(validation.pixels, batch_size=64, verbose=0) if parts else validation.pixels
     _restore_optimizer(tail, state)
+    average = Average(stage.average, state.average)
     while state.epoch < stage.epochs and not _is_done(state, number, stage):
         epoch = state.epoch
+        steady: list[keras.callbacks.Callback] = [average] if stage.average else []
+        steady += [Shake(stage.shake, (options.seed, number, epoch))] if stage.shake else []
         tail.optimizer.learning_rate.assign(stage.rate(epoch))
-        batches = Batches(training, epoch % stage.copies if stage.copies else epoch, options.batch_size, read(epoch))
+        shown = epoch % stage.copies if stage.copies else epoch
+        batches = Batches(training, shown, options.batch_size, read(epoch), ranked=stage.pairs > 0)
         with Progress(f"{label}, epoch {epoch + 1}/{stage.epochs}", len(batches)) as progress:
-            fitted = tail.fit(batches, verbose=0, callbacks=[_Ticker(progress)], shuffle=False).history
+            # Shaking comes first, so that the average sees the weights without the noise.
+            fitted = tail.fit(batches, verbose=0, callbacks=[*steady[::-1], _Ticker(progress)], shuffle=False).history
+            state.weights, state.average = classifier.get_weights(), average.weights
+            if state.average:
+                tail.set_weights(state.average)
             figures = _evaluate(tail, held_out, validation)
             progress.note = (
                 f"loss {fitted['loss'][0]:.3f}, val loss {figures['val_loss']:.3f}, val AUC {figures['val_auc']:.3f}"
@@ -131,9 +145,9 @@ def _fit_stage(
         } | figures
         state.history.append(record)
         state.epoch += 1
-        state.weights = classifier.get_weights()
         if _best(state, number) == epoch:
-            state.best = state.weights
+            state.best = classifier.get_weights()
+        classifier.set_weights(state.weights)
         state.optimizer = [np.asarray(variable) for variable in tail.optimizer.variables]
         state.write(run)
 

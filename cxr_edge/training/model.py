@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from cxr_edge.bundle import InputContract
 from cxr_edge.errors import TrainingError, UsageError
@@ -30,6 +31,7 @@ HEAD_UNITS = (64, 64, 64, 32, 32)
 POOLING = "pooled_features"
 _BACKBONE = "backbone"
 _MOMENTUM = 0.9
+_DEAD_VARIANCE = 1e-5
 
 
 def build_classifier(
@@ -65,17 +67,19 @@ def backbone_of(classifier: keras.Model) -> keras.Model:
     raise TrainingError(f"{classifier.name}: has no backbone layer; it was not built by cxr-edge")
 
 
-def freeze(classifier: keras.Model, unfreeze: float) -> int:
+def freeze(classifier: keras.Model, unfreeze: float, *, settled: bool = False) -> int:
     """Leave the last `unfreeze` (0 to 1) of the backbone's layers trainable; return how many are frozen.
 
-    0.34 of MobileNetV2's 154 layers leaves 52, which is the paper's "first 102 frozen".
+    0.34 of MobileNetV2's 154 layers leaves 52, which is the paper's "first 102 frozen". With `settled` batch
+    normalisation stays frozen everywhere: films hardly vary in some channels of the first blocks, and statistics of
+    films would multiply these by so much that rounding the weights changes the answer.
     """
     if not 0.0 <= unfreeze <= 1.0:
         raise UsageError(f"--unfreeze {unfreeze}: must lie between 0 (frozen) and 1 (all layers train)")
     layers = backbone_of(classifier).layers
     frozen = len(layers) - round(len(layers) * unfreeze)
     for number, layer in enumerate(layers):
-        layer.trainable = number >= frozen
+        layer.trainable = number >= frozen and not (settled and isinstance(layer, keras.layers.BatchNormalization))
     return frozen
 
 
@@ -159,4 +163,27 @@ def _load_backbone(name: str, weights: str, contract: InputContract) -> keras.Mo
             # ImageNet's 0.999 follows over thousands of steps; a fine-tuning of a few hundred would be measured with
             # statistics that belong to other weights.
             layer.momentum = _MOMENTUM
+    _silence_dead_channels(backbone)
     return backbone
+
+
+def _silence_dead_channels(backbone: keras.Model) -> None:
+    """Set the kernels of channels that never vary to zero, which leaves the answers as they are.
+
+    The ImageNet weights of MobileNetV2 hold channels whose input is always 0. Their kernels are what chance left there,
+    and batch normalisation multiplies them by up to 32: folded weights of 56 beside a median of 1.6. Once fine-tuning
+    wakes the channel in front, they amplify it without measure, and no rounding of the weights is survived.
+    """
+    for layer in backbone.layers:
+        if not isinstance(layer, keras.layers.BatchNormalization):
+            continue
+        convolution = layer.input._keras_history.operation
+        depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
+        if not (depthwise or isinstance(convolution, keras.layers.Conv2D)) or convolution.use_bias:
+            continue
+        dead = np.asarray(layer.moving_variance) < _DEAD_VARIANCE
+        kernel, mean = (np.asarray(weights).copy() for weights in (convolution.kernel, layer.moving_mean))
+        kernel[(..., dead, slice(None)) if depthwise else (..., dead)] = 0
+        mean[dead] = 0
+        convolution.kernel.assign(kernel)
+        layer.moving_mean.assign(mean)

@@ -24,6 +24,11 @@ class Stage:
     With `copies` > 0 the frozen part runs once over that many augmented copies of the films and training reads its
     cached activations; with 0 every epoch augments anew and runs the whole network. `balance` and `augmentation` take
     the place of the run's own in this stage. Without `simulated` it leaves simulated films out, if there are others.
+
+    `pairs` is the weight of the ranking loss within the sources (see `ranking`), beside 1 for the pooled loss.
+    With `average` > 0 the weights that count are the moving average of that momentum over the batches, and with
+    `shake` > 0 every batch is trained with rounding noise on the kernels (see `steady`). With `settled` batch
+    normalisation works as it will in use, with the statistics that it has.
     """
 
     unfreeze: float
@@ -36,6 +41,10 @@ class Stage:
     balance: str | None = None
     augmentation: augment.Augmentation | None = None
     simulated: bool = True
+    pairs: float = 0.0
+    average: float = 0.0
+    shake: float = 0.0
+    settled: bool = False
 
     def rate(self, epoch: int) -> float:
         """Return the learning rate of an epoch: constant, or falling along half a cosine to a hundredth."""
@@ -84,33 +93,47 @@ PRESETS = {
     "default": TrainOptions(
         preset="default",
         stages=(
-            # First what disease looks like, with sources made equal and their styles blurred …
-            Stage(unfreeze=0.0, epochs=8, learning_rate=2e-3, copies=1, patience=8),
-            Stage(unfreeze=0.65, epochs=12, learning_rate=3e-4, copies=8, patience=6, weight_decay=1e-4, cosine=True),
-            # … then the real films as they are.
+            Stage(unfreeze=0.0, epochs=5, learning_rate=2e-3, copies=1, patience=5),
+            # What disease looks like, simulated or not, is learned behind block 9, where an epoch is cheap …
             Stage(
-                unfreeze=0.65,
-                epochs=10,
-                learning_rate=1e-4,
-                copies=5,
-                patience=5,
+                unfreeze=0.416,
+                epochs=6,
+                learning_rate=5e-4,
+                copies=3,
+                patience=6,
                 weight_decay=1e-4,
                 cosine=True,
-                balance="weights",
-                augmentation=augment.MILD,
+                pairs=0.25,
+                average=0.98,
+            ),
+            # … then there on the real films alone …
+            Stage(
+                unfreeze=0.416,
+                epochs=8,
+                learning_rate=5e-4,
+                copies=4,
+                patience=8,
+                weight_decay=1e-4,
+                cosine=True,
+                pairs=0.25,
+                average=0.98,
                 simulated=False,
             ),
+            # … and at last every layer trains a little, on all films again and as weights that will be rounded.
             Stage(
                 unfreeze=1.0,
-                epochs=2,
-                learning_rate=3e-5,
+                epochs=1,
+                learning_rate=2e-5,
                 weight_decay=1e-4,
-                cosine=True,
                 balance="weights",
                 augmentation=augment.MILD,
-                simulated=False,
+                pairs=0.25,
+                average=0.98,
+                shake=1.0,
+                settled=True,
             ),
         ),
+        label_smoothing=0.1,
         balance="source",
         augmentation=augment.DEFAULT,
     ),

@@ -43,6 +43,14 @@ def test_freeze_reaches_from_nothing_to_everything(classifier: keras.Model, unfr
     assert freeze(classifier, unfreeze) == frozen
 
 
+def test_settled_freezes_batch_normalisation_and_trains_every_kernel(classifier: keras.Model) -> None:
+    freeze(classifier, 1.0, settled=True)
+    names = {weight.path.rsplit("/", 1)[-1] for weight in backbone_of(classifier).trainable_weights}
+    kernels = [weight for weight in backbone_of(classifier).weights if weight.name == "kernel"]
+    assert names == {"kernel"}
+    assert count(backbone_of(classifier).trainable_weights) == count(kernels)
+
+
 def test_classifier_takes_the_contracts_pixels_and_gives_probabilities(
     classifier: keras.Model, pixels: np.ndarray
 ) -> None:
@@ -91,3 +99,39 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     path.write_text("not weights")
     with pytest.raises(TrainingError, match="does not fit mobilenetv2"):
         build_classifier(weights=str(path))
+
+
+@pytest.fixture(scope="module")
+def half_dead(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, Path]:
+    """A backbone whose first channel is dead as in the ImageNet weights, and the file of its weights."""
+    keras.utils.set_random_seed(1)
+    backbone = BACKBONES["mobilenetv2"](weights=None, include_top=False, input_shape=(224, 224, 3))
+    kernel = np.asarray(backbone.get_layer("Conv1").kernel).copy()
+    kernel[..., 0] = 0
+    backbone.get_layer("Conv1").kernel.assign(kernel)
+    for name in ("bn_Conv1", "expanded_conv_depthwise_BN"):
+        layer = backbone.get_layer(name)
+        layer.beta.assign(np.where(np.arange(32) == 0, -1, np.asarray(layer.beta)).astype(np.float32))
+        layer.moving_variance.assign(
+            np.where(np.arange(32) == 0, 0, np.asarray(layer.moving_variance)).astype(np.float32)
+        )
+    path = tmp_path_factory.mktemp("weights") / "dead.weights.h5"
+    backbone.save_weights(path)
+    return backbone, path
+
+
+def test_a_dead_channels_kernel_is_zeroed_and_no_other(half_dead: tuple[keras.Model, Path]) -> None:
+    backbone, path = half_dead
+    before = np.asarray(backbone.get_layer("expanded_conv_depthwise").kernel).copy()
+    loaded = backbone_of(build_classifier(weights=str(path)))
+    after = np.asarray(loaded.get_layer("expanded_conv_depthwise").kernel).copy()
+    assert np.abs(before[:, :, 0]).max() > 0
+    assert not after[:, :, 0].any()
+    assert np.array_equal(before[:, :, 1:], after[:, :, 1:])
+
+
+def test_zeroing_dead_channels_leaves_the_answers(half_dead: tuple[keras.Model, Path], pixels: np.ndarray) -> None:
+    backbone, path = half_dead
+    signed = pixels.astype(np.float32) / 127.5 - 1
+    loaded = backbone_of(build_classifier(weights=str(path)))
+    assert np.array_equal(np.asarray(backbone(signed, training=False)), np.asarray(loaded(signed, training=False)))

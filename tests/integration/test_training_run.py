@@ -18,7 +18,10 @@ from cxr_edge import phantom
 from cxr_edge.bundle import Bundle
 from cxr_edge.dataset import open_dataset
 from cxr_edge.errors import DataError, UsageError
-from cxr_edge.training.films import Films, TrainingSet, load_films
+from cxr_edge.training.augment import Augmentation
+from cxr_edge.training.films import Batches, Films, TrainingSet, load_films
+from cxr_edge.training.fit import Checkpoint, fit
+from cxr_edge.training.model import build_classifier
 from cxr_edge.training.options import build
 from cxr_edge.training.train import train
 
@@ -151,6 +154,55 @@ def test_source_weights_even_the_classes_within_a_source() -> None:
     assert weights[:8].sum() == pytest.approx(weights[8:].sum(), rel=1e-5)
     # A film of the small class of a source that has both weighs more than one of a source that has only that class.
     assert weights[8] > 2 * weights[10]
+
+
+def test_a_stopped_run_goes_on_from_its_averaged_weights(films: Path, tmp_path: Path) -> None:
+    class Stopped(Exception):
+        pass
+
+    class Stopping(Checkpoint):
+        def write(self, run: str) -> None:
+            super().write(run)
+            raise Stopped
+
+    (stage,) = build(unfreeze=0, epochs=2).stages
+    options = build(weights="none", unfreeze=0, epochs=2)
+    steady = dataclasses.replace(stage, average=0.9, shake=1.0, pairs=0.5)
+    options = dataclasses.replace(options, stages=(steady,), batch_size=4)
+    loaded = {split: load_films(open_dataset(films), split) for split in ("train", "val")}
+    path = tmp_path / "checkpoint.npz"
+    with pytest.raises(Stopped):
+        fit(build_classifier(weights="none"), loaded["train"], loaded["val"], options, Stopping(path), "run")
+    stopped = Checkpoint.read(path, "run")
+    # The best epoch is kept as averaged; training itself goes on from where the steps led.
+    assert len(stopped.average) > 0
+    assert any(not np.array_equal(*pair) for pair in zip(stopped.best, stopped.weights, strict=True))
+    history = fit(build_classifier(weights="none"), loaded["train"], loaded["val"], options, stopped, "run")
+    assert [record["epoch"] for record in history] == [0, 1]
+
+
+def test_films_borrow_the_look_of_other_real_sources() -> None:
+    pixels = np.stack([np.full((224, 224, 3), level, np.uint8) for level in (40, 120, 200)])
+    films = Films(pixels, np.eye(2, dtype=np.float32)[[0, 1, 1]], ("dark", "bright", "drawn"), frozenset({"drawn"}))
+    options = Augmentation(style=1.0)
+    training = TrainingSet(films, balance="none", augmentation=options, seed=0)
+    means = np.array([training.batch(epoch, np.array([0, 1, 2]), 0).mean(axis=(1, 2, 3)) for epoch in range(12)])
+    # The two real films lend to each other alone; the drawn one borrows from both, and lends to none.
+    assert means[:, 0].max() <= 121
+    assert means[:, 1].min() >= 39
+    assert means[:, 1].max() <= 121
+    assert means[:, 2].min() < 120 < means[:, 2].max()
+
+
+def test_ranked_batches_carry_the_source(films: Path) -> None:
+    loaded = load_films(open_dataset(films), "train")
+    training = TrainingSet(loaded, balance="source", augmentation=Augmentation(), seed=0)
+    batches = Batches(training, 0, 8, lambda rows, start: rows, ranked=True)
+    rows, targets, weights = batches[0]
+    assert targets.shape == (8, 3)
+    names = np.unique(loaded.sources)
+    assert [names[int(number)] for number in targets[:, 2]] == [loaded.sources[row] for row in rows]
+    assert np.array_equal(weights, training.weights[rows])
 
 
 def test_a_split_without_a_class_is_refused(films: Path) -> None:
