@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ REFERENCES = ("model.keras", "model_float32.tflite", "model_float32.onnx")
 """What an artifact is compared with: the first of these that runs."""
 
 Floats = npt.NDArray[np.floating[Any]]
+Ask = Callable[..., dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,11 @@ class Truth:
     threshold: float
 
 
-def predict(bundle: Bundle, artifact: Artifact, films: Path) -> Floats:
+def predict(bundle: Bundle, artifact: Artifact, films: Path, *, ask: Ask = child.ask) -> Floats:
     """Return the positive class's probability (n,) of all films in the .npy file, from a fresh process.
 
-    Raises RuntimeFailure when the artifact does not load, crashes, or gives other than n probabilities a label.
+    `ask` starts that process, by default on this machine. Raises RuntimeFailure when the artifact does not load,
+    crashes, or gives other than n probabilities a label.
     """
     request = {
         "task": "predict",
@@ -47,7 +49,7 @@ def predict(bundle: Bundle, artifact: Artifact, films: Path) -> Floats:
         "threads": machine.usable_cores(),
         "films": str(films),
     }
-    answer = child.ask(request, name=artifact.name)
+    answer = ask(request, name=artifact.name)
     probabilities = np.asarray(answer["probabilities"], dtype=np.float64)
     labels = len(bundle.manifest.labels)
     if probabilities.ndim != 2 or probabilities.shape[1] != labels:

@@ -14,6 +14,7 @@ import click
 from cxr_edge import __version__
 from cxr_edge.bundle import Artifact, Bundle, default_bundle_path
 from cxr_edge.cli_build import bench, export, train
+from cxr_edge.cli_devices import devices
 from cxr_edge.cli_verify import verify
 from cxr_edge.errors import CxrEdgeError
 
@@ -179,7 +180,7 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-for command in (train, export, bench, verify):
+for command in (train, export, bench, verify, devices):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -109,10 +109,15 @@ def export(
 
 @click.command()
 @click.argument("bundle", required=False, type=FOLDER)
-@click.option("--device", "devices", multiple=True, help="Where to measure: cpu.")
+@click.option(
+    "--device", "devices", multiple=True, help="Where to measure, cpu by default; 'cxr-edge devices' lists the choices."
+)
+@click.option("--allow-software-gpu", is_flag=True, help="Let a GPU driver that computes on the CPU stand in.")
 @click.option("--data", default="phantom", show_default=True, help="Films to measure on.")
 @click.option("--split", default="test", show_default=True, help="Which split of them.")
 @click.option("--threads", multiple=True, type=click.IntRange(min=1), help="CPU threads; may be repeated.")
+@click.option("--strict", is_flag=True, help="Time at least 1,024 runs and 60 s each, not 100 and 5 s.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same kind in the same --out.")
 @click.option("--out", type=FOLDER, help="Folder of the report; <bundle>-bench beside the bundle by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def bench(
@@ -121,6 +126,9 @@ def bench(
     data: str,
     split: str,
     threads: tuple[int, ...],
+    allow_software_gpu: bool,
+    strict: bool,
+    resume: bool,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -132,15 +140,20 @@ def bench(
     Examples:
       cxr-edge bench --device cpu
       cxr-edge bench build/mine --data ~/films --threads 1 --threads 2 --out report
+      cxr-edge bench build/mine --device cpu --device ssh://pi@raspberrypi --device pi-emulated:a53
     """
+    import dataclasses
+
     from cxr_edge.benchmarks import bench as harness
-    from cxr_edge.benchmarks import report
+    from cxr_edge.benchmarks import elsewhere, report
     from cxr_edge.dataset import open_dataset
 
     opened = open_exported(bundle)
     out = out or opened.path.with_name(f"{opened.path.name}-bench")
     options = harness.BenchOptions(devices=devices or ("cpu",), threads=threads or (1,), split=split)
-    result = harness.run(opened, open_dataset(data, positive=opened.manifest.positive), options, out=out)
+    options = dataclasses.replace(options, allow_software_gpu=allow_software_gpu, **(harness.STRICT if strict else {}))
+    films = open_dataset(data, positive=opened.manifest.positive)
+    result = harness.run(opened, films, options, out=out, resume=resume)
     written = report.write(result, out)
     if as_json:
         import json
@@ -148,6 +161,8 @@ def bench(
         click.echo(json.dumps(result.to_json(), indent=2))
     else:
         click.echo(report.table(result))
+        for line in elsewhere.describe(result):
+            click.echo(line)
     for path in written:
         click.echo(f"wrote {path}", err=True)
 
