@@ -41,7 +41,8 @@ format: $(READY) ## put the code into the one format
 docs: $(READY) ## write docs/cli.md from the commands' own help
 	$(BIN)/python scripts/help_text.py
 
-bench-self: $(READY) ## measure the trainer's speed against plain Keras fit
+bench-self: $(READY) ## measure our own speed: bench against the runtimes' own tools, the trainer against plain Keras
+	$(BIN)/python scripts/bench_fidelity.py
 	$(BIN)/python scripts/bench_self.py
 
 clean: ## remove what was built and cached; the virtual environment stays
