@@ -41,7 +41,7 @@ format: $(READY) ## put the code into the one format
 docs: $(READY) ## write docs/cli.md from the commands' own help
 	$(BIN)/python scripts/help_text.py
 
-bench-self: $(READY) ## measure our own speed: bench against the runtimes' own tools, the trainer against plain Keras
+bench-self: $(READY) ## measure bench against the runtimes' own tools, training and classify against bare code
 	$(BIN)/python scripts/bench_fidelity.py
 	$(BIN)/python scripts/bench_self.py
 

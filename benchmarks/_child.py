@@ -1,8 +1,9 @@
 """The process that `child.ask` starts: reads one request from stdin, does it, writes one answer to stdout.
 
 Tasks: `predict`, the probabilities of all films; `time`, one turn of timed runs. Both name a bundle, an artifact in
-it, a thread count and a .npy file of film pixels, and may name an accelerator. `count`, the multiplications of a
-.tflite; `adapters`, the graphics processors that WebGPU finds.
+it, a thread count and a .npy file of film pixels, and may name an accelerator. Where `predict` names a folder,
+`arrays`, the artifact's other outputs go there as .npy files, and the answer's `arrays` has their paths. `count`, the
+multiplications of a .tflite; `adapters`, the graphics processors that WebGPU finds.
 """
 
 from __future__ import annotations
@@ -71,11 +72,18 @@ def _predict(request: dict[str, Any]) -> dict[str, Any]:
     artifact, runtime = _open(request)
     films = np.load(request["films"], mmap_mode="r", allow_pickle=False)
     batch = _BATCHES.get(artifact.format, 1)
-    rows: list[list[float]] = []
+    parts: dict[str, list[Any]] = {}
     for start in range(0, len(films), batch):
-        pixels = np.ascontiguousarray(films[start : start + batch])
-        rows.extend(runtime.run(pixels)["probabilities"].astype(float).tolist())
-    return {"probabilities": rows}
+        for name, values in runtime.run(np.ascontiguousarray(films[start : start + batch])).items():
+            parts.setdefault(name, []).append(values)
+    outputs = {name: np.concatenate(values) for name, values in parts.items()}
+    answer: dict[str, Any] = {"probabilities": outputs.pop("probabilities").astype(float).tolist()}
+    if "arrays" in request:
+        paths = {name: str(Path(request["arrays"]) / f"{artifact.name}.{name}.npy") for name in outputs}
+        for name, path in paths.items():
+            np.save(path, outputs[name], allow_pickle=False)
+        answer["arrays"] = paths
+    return answer
 
 
 def _time(request: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -15,9 +16,20 @@ import numpy.typing as npt
 
 import cxr_edge
 from cxr_edge import files, metrics
-from cxr_edge.benchmarks import devices, drift, elsewhere, latency, machine, unrest
-from cxr_edge.benchmarks.drift import Floats, Truth
+from cxr_edge.benchmarks import (
+    devices,
+    drift,
+    elsewhere,
+    gallery,
+    gate,
+    latency,
+    localisation,
+    machine,
+    unrest,
+)
+from cxr_edge.benchmarks.drift import Answers, Truth
 from cxr_edge.benchmarks.elsewhere import Ask
+from cxr_edge.benchmarks.findings import DriftReport
 from cxr_edge.benchmarks.journal import Journal, key_of
 from cxr_edge.benchmarks.latency import Subject
 from cxr_edge.benchmarks.result import (
@@ -26,13 +38,14 @@ from cxr_edge.benchmarks.result import (
     BenchResult,
     DataFacts,
     DeviceReport,
-    DriftReport,
     LatencyReport,
     ModelFacts,
 )
+from cxr_edge.budget import Limits
 from cxr_edge.bundle import Artifact, Bundle
 from cxr_edge.dataset import Dataset
 from cxr_edge.errors import BundleError, DataError, OutputError, RuntimeFailure, UsageError
+from cxr_edge.metrics import Floats
 from cxr_edge.progress import Progress
 
 __all__ = ["STRICT", "BenchOptions", "run"]
@@ -45,9 +58,15 @@ _FORMATS = ("keras", "tflite", "onnx")
 
 
 def run(
-    bundle: Bundle, dataset: Dataset, options: BenchOptions, *, out: Path | None, resume: bool = False
+    bundle: Bundle,
+    dataset: Dataset,
+    options: BenchOptions,
+    *,
+    out: Path | None,
+    limits: Limits | None = None,
+    resume: bool = False,
 ) -> BenchResult:
-    """Measure every artifact of `bundle` on the films of one split.
+    """Measure every artifact of `bundle` on the films of one split, and hold them to `limits`.
 
     Nothing is written but `out`, the folder the report is meant for, is proved writable before the measuring starts;
     finished turns are kept in it until the end, and `resume` takes those of an interrupted run of the same kind over.
@@ -58,25 +77,33 @@ def run(
     _check_options(options)
     artifacts = _order(bundle)
     _check_reference(bundle, artifacts)
+    held = () if limits is None else gate.choose(limits, artifacts, options.margin)
     if out is not None:
         files.prepare_folder(out)
     chosen = dataset.select(split=options.split)
-    truth = _read_truth(bundle, chosen)
+    fitting = _choose_fitting(bundle, dataset, options.split)
+    truth = _read_truth(bundle, chosen, fitting, options.split)
     with _scratch() as folder, ExitStack() as stack:
         opened = elsewhere.open_all(options, stack)
-        with Progress("films", len(chosen.items)) as progress:
-            pixels = chosen.pixels(progress=progress)
-        scores, failures = _predict_all(bundle, artifacts, _save(folder / "films.npy", pixels))
-        reference = _choose_reference(scores, failures)
-        reports = _compare_all(scores, truth, reference, failures)
+        both = dataclasses.replace(chosen, items=chosen.items + fitting.items)
+        with Progress("films", len(both.items)) as progress:
+            pixels = both.pixels(progress=progress)
+        films = _save(folder / "films.npy", pixels)
+        answers, failures = _predict_all(bundle, artifacts, films, len(chosen.items))
+        reference = _choose_reference(answers, failures)
+        reports = _compare_all(answers, truth, options, reference, failures)
+        shown = gallery.choose(
+            {name: answers[name] for name in reports}, reference, truth, [item.item_id for item in chosen.items]
+        )
         sound = [item for item in artifacts if item.name in reports]
 
         def judge(artifact: Artifact, ask: Ask) -> DriftReport:
-            found = drift.predict(bundle, artifact, folder / "films.npy", ask=ask)
-            return drift.compare(found, truth, scores[reference])
+            # Without maps: they are compared where both were made here.
+            found = drift.predict(bundle, artifact, films, len(chosen.items), ask=ask)
+            return drift.compare(_fill_in(found), truth, options, answers[reference], None)
 
         others, missed = elsewhere.measure(bundle, sound, opened.values(), judge)
-        timed = _save(folder / "timed.npy", _pick_films(pixels, options.seed))
+        timed = _save(folder / "timed.npy", _pick_films(pixels[: len(chosen.items)], options.seed))
         identities = [device.identity for device in opened.values()]
         key = key_of(options, artifacts, chosen.fingerprint(), identities)
         journal = None if out is None else Journal(out, key, resume=resume)
@@ -107,6 +134,8 @@ def run(
         machine=machine.describe(),
         reference=reference,
         artifacts=rows,
+        gallery=shown,
+        budget=None if limits is None else gate.check(limits, rows, held),
         warnings=_collect_warnings(chosen, rows, reference, disturbance, options),
     )
 
@@ -120,6 +149,8 @@ def _check_options(options: BenchOptions) -> None:
         raise UsageError(
             "runs and times: must be at least 1 run, 0 s and 0 warm-up runs; leave them out for the defaults"
         )
+    if not (0 < options.margin < 1 and 0 < options.specificity <= 1):
+        raise UsageError("margin and specificity: are parts of 1; give --margin 0.01 and --specificity 0.9, say")
 
 
 def _order(bundle: Bundle) -> list[Artifact]:
@@ -138,17 +169,51 @@ def _check_reference(bundle: Bundle, artifacts: list[Artifact]) -> None:
         )
 
 
-def _read_truth(bundle: Bundle, chosen: Dataset) -> Truth:
+def _choose_fitting(bundle: Bundle, dataset: Dataset, split: str) -> Dataset:
+    """Return the films that thresholds are fitted on: those of val, none where they are those that are measured."""
+    fitting = tuple(item for item in dataset.items if item.split == "val" and split != "val")
+    classes = {item.label == bundle.manifest.positive for item in fitting}
+    return dataclasses.replace(dataset, items=fitting if len(classes) == 2 else ())
+
+
+def _read_truth(bundle: Bundle, chosen: Dataset, fitting: Dataset, split: str) -> Truth:
     manifest = bundle.manifest
     if manifest.positive not in chosen.labels:
         raise DataError(
             f"{chosen.name}: has the classes {', '.join(chosen.labels)}, the bundle looks for '{manifest.positive}'; "
             "rename the class in the data set"
         )
-    positive = np.array([item.label == manifest.positive for item in chosen.items], dtype=np.bool_)
+    positive, fit_positive = (
+        np.array([item.label == manifest.positive for item in part.items], dtype=np.bool_) for part in (chosen, fitting)
+    )
     # Raises where the films cannot give an AUC, before anything is measured.
     metrics.auc_interval(np.zeros(len(positive)), positive)
-    return Truth(positive, [item.source for item in chosen.items], manifest.threshold)
+    return Truth(
+        positive,
+        [item.source for item in chosen.items],
+        manifest.threshold,
+        fit_positive if fitting.items else positive,
+        "val" if fitting.items else split,
+        _read_covers(chosen, manifest.positive),
+        manifest.typicality_limit,
+    )
+
+
+def _read_covers(chosen: Dataset, positive: str) -> list[Floats | None]:
+    """Return which part of each cell the lesion of a positive film covers, None where that is not known."""
+    covers: list[Floats | None] = [None] * len(chosen.items)
+    marked = [
+        (row, item)
+        for row, item in enumerate(chosen.items)
+        if item.label == positive and (item.phantom is not None or item.mask_path is not None)
+    ]
+    if marked:
+        with Progress("masks", len(marked)) as progress:
+            for row, item in marked:
+                mask = item.mask()
+                covers[row] = None if mask is None else localisation.cover_cells(mask)
+                progress.advance()
+    return covers
 
 
 @contextmanager
@@ -177,23 +242,23 @@ def _pick_films(pixels: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint
 
 
 def _predict_all(
-    bundle: Bundle, artifacts: list[Artifact], films: Path
-) -> tuple[dict[str, Floats], dict[str, list[str]]]:
-    scores: dict[str, Floats] = {}
+    bundle: Bundle, artifacts: list[Artifact], films: Path, count: int
+) -> tuple[dict[str, Answers], dict[str, list[str]]]:
+    answers: dict[str, Answers] = {}
     failures: dict[str, list[str]] = {}
     with Progress("drift", len(artifacts)) as progress:
         for artifact in artifacts:
             try:
-                scores[artifact.name] = drift.predict(bundle, artifact, films)
+                answers[artifact.name] = drift.predict(bundle, artifact, films, count, folder=films.parent)
             except RuntimeFailure as error:
                 failures[artifact.name] = [str(error)]
             progress.advance(note=artifact.name)
-    return scores, failures
+    return answers, failures
 
 
-def _choose_reference(scores: Mapping[str, Floats], failures: Mapping[str, list[str]]) -> str:
+def _choose_reference(answers: Mapping[str, Answers], failures: Mapping[str, list[str]]) -> str:
     for name in drift.REFERENCES:
-        if name in scores and np.isfinite(scores[name]).all():
+        if name in answers and np.isfinite(answers[name].scores).all():
             return name
     reasons = [failures[name][0] for name in drift.REFERENCES if name in failures]
     raise RuntimeFailure(
@@ -202,15 +267,22 @@ def _choose_reference(scores: Mapping[str, Floats], failures: Mapping[str, list[
 
 
 def _compare_all(
-    scores: Mapping[str, Floats], truth: Truth, reference: str, failures: dict[str, list[str]]
+    answers: dict[str, Answers], truth: Truth, options: BenchOptions, reference: str, failures: dict[str, list[str]]
 ) -> dict[str, DriftReport]:
     reports = {}
-    for name, values in scores.items():
+    maps = drift.first_with_maps(answers)
+    for name, found in answers.items():
         try:
-            reports[name] = drift.compare(values, truth, None if name == reference else scores[reference])
+            other = None if name == reference else answers[reference]
+            reports[name] = drift.compare(_fill_in(found), truth, options, other, maps)
         except DataError as error:
             failures[name] = [f"{name}: {error}"]
     return reports
+
+
+def _fill_in(found: Answers) -> Answers:
+    """Return the answers with those to fit thresholds on, which are the measured ones where there are no others."""
+    return found if len(found.fit_scores) else dataclasses.replace(found, fit_scores=found.scores)
 
 
 def _make_row(
@@ -243,16 +315,28 @@ def _describe_data(chosen: Dataset, truth: Truth, split: str) -> DataFacts:
         name=chosen.name,
         split=split,
         fingerprint=chosen.fingerprint(),
+        patients=len({item.patient_id for item in chosen.items}),
+        simulated=all(item.phantom is not None for item in chosen.items),
         films=tuple(item.item_id for item in chosen.items),
         positive=tuple(truth.positive.tolist()),
         sources=tuple(truth.sources),
     )
 
 
+def _note_patients(chosen: Dataset) -> str | None:
+    films, patients = len(chosen.items), len({item.patient_id for item in chosen.items})
+    if patients == films:
+        return None
+    return (
+        f"the {films} films are of {patients} patients; intervals and tests take films as independent, so they are "
+        "somewhat too narrow: add patients rather than films"
+    )
+
+
 def _collect_warnings(
     chosen: Dataset, rows: tuple[ArtifactResult, ...], reference: str, disturbance: str | None, options: BenchOptions
 ) -> tuple[str, ...]:
-    found: list[str | None] = [*chosen.notes, disturbance]
+    found: list[str | None] = [*chosen.notes, disturbance, _note_patients(chosen)]
     if reference != drift.REFERENCES[0]:
         why = next(
             (row.failures[0] for row in rows if row.name == drift.REFERENCES[0] and row.failures),

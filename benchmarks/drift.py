@@ -1,9 +1,9 @@
-"""What an artifact answers on the films, and how far that is from the reference."""
+"""What an artifact answers, and how far that is from what the reference answers on the same films."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +11,77 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr_edge import metrics
-from cxr_edge.benchmarks import child, machine
-from cxr_edge.benchmarks.result import Change, DriftReport, SourceAuc
+from cxr_edge.benchmarks import child, localisation, machine, stats, verdict
+from cxr_edge.benchmarks.findings import (
+    Change,
+    DriftReport,
+    Flips,
+    Localisation,
+    SourceReport,
+    Transfer,
+    Typicality,
+)
+from cxr_edge.benchmarks.result import BenchOptions
 from cxr_edge.bundle import Artifact, Bundle
 from cxr_edge.errors import RuntimeFailure
-from cxr_edge.metrics import Interval
+from cxr_edge.metrics import Bools, Floats, Interval
+from cxr_edge.runtimes import OUTPUT_SIZES
 
-__all__ = ["REFERENCES", "Truth", "compare", "predict"]
+__all__ = ["REFERENCES", "Answers", "Truth", "compare", "count_flips", "first_with_maps", "predict"]
 
 REFERENCES = ("model.keras", "model_float32.tflite", "model_float32.onnx")
 """What an artifact is compared with: the first of these that runs."""
 
-Floats = npt.NDArray[np.floating[Any]]
+
 Ask = Callable[..., dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of the films: (n,) bool whether each is positive, its source, and the threshold to call at."""
+    """What is known of the films.
+
+    (n,) bool whether each is positive, its source, the threshold to call at; `covers` are the parts of the cells of
+    the heat map that its lesion covers, or None. `fit_positive` (m,) are the films that thresholds are fitted on, those
+    of the split `fit_split`. A film is untypical above `typicality_limit`.
+    """
 
     positive: npt.NDArray[np.bool_]
     sources: Sequence[str]
     threshold: float
+    fit_positive: npt.NDArray[np.bool_]
+    fit_split: str
+    covers: Sequence[Floats | None] = ()
+    typicality_limit: float | None = None
 
 
-def predict(bundle: Bundle, artifact: Artifact, films: Path, *, ask: Ask = child.ask) -> Floats:
-    """Return the positive class's probability (n,) of all films in the .npy file, from a fresh process.
+@dataclass(frozen=True)
+class Answers:
+    """What one artifact answers: (n,) probabilities of the positive class, those of the (m,) films to fit on.
 
-    `ask` starts that process, by default on this machine. Raises RuntimeFailure when the artifact does not load,
-    crashes, or gives other than n probabilities a label.
+    `extras` are the other outputs it has: `heatmap` (n, 49) and `typicality` (n, 1).
     """
-    request = {
+
+    scores: Floats
+    fit_scores: Floats
+    extras: dict[str, Floats] = field(default_factory=dict)
+
+
+def predict(
+    bundle: Bundle,
+    artifact: Artifact,
+    films: Path,
+    count: int,
+    *,
+    folder: Path | None = None,
+    ask: Ask = child.ask,
+) -> Answers:
+    """Return the answers for all films of the .npy file, of which the first `count` are measured on.
+
+    They come from a fresh process, which `ask` starts, by default on this machine, and which leaves heat maps and
+    typicality in `folder`, if there is one. Raises RuntimeFailure when the artifact does not load, crashes, or gives
+    other than one probability a label and film.
+    """
+    request: dict[str, Any] = {
         "task": "predict",
         "bundle": str(bundle.path.resolve()),
         "artifact": artifact.name,
@@ -49,6 +89,8 @@ def predict(bundle: Bundle, artifact: Artifact, films: Path, *, ask: Ask = child
         "threads": machine.usable_cores(),
         "films": str(films),
     }
+    if folder is not None:
+        request["arrays"] = str(folder)
     answer = ask(request, name=artifact.name)
     probabilities = np.asarray(answer["probabilities"], dtype=np.float64)
     labels = len(bundle.manifest.labels)
@@ -57,40 +99,139 @@ def predict(bundle: Bundle, artifact: Artifact, films: Path, *, ask: Ask = child
             f"{artifact.name}: gives {probabilities.shape[1:]} probabilities for {labels} labels; export it again"
         )
     scores: Floats = probabilities[:, bundle.manifest.positive_index]
-    return scores
+    extras = {name: _load(Path(path), name, len(scores), artifact) for name, path in answer.get("arrays", {}).items()}
+    return Answers(scores[:count], scores[count:], {name: values[:count] for name, values in extras.items()})
 
 
-def compare(scores: Floats, truth: Truth, reference: Floats | None) -> DriftReport:
-    """Return the figures of `scores`, and their change from those of `reference` on the same films, if there is one.
+def compare(
+    answers: Answers, truth: Truth, options: BenchOptions, reference: Answers | None, maps: tuple[str, Answers] | None
+) -> DriftReport:
+    """Return the figures of `answers`, and their change from those of `reference` on the same films, if there is one.
 
-    Raises DataError under 2 films of a class or for scores that are not finite.
+    `maps` names the artifact that heat maps and typicality are compared with. Raises DataError under 2 films of a
+    class or for scores that are not finite.
     """
-    figures = metrics.summarise(scores, truth.positive, truth.sources, truth.threshold)
+    scores, positive = answers.scores, truth.positive
+    auc = metrics.auc_interval(scores, positive)
+    counts = metrics.confuse(scores, positive, truth.threshold)
+    at = stats.fixed_specificity(options.specificity)
+    distinct, tied = stats.count_ties(scores, positive)
     return DriftReport(
-        auc=_interval(figures),
-        accuracy=figures["accuracy"],
-        sensitivity=figures["sensitivity"],
-        specificity=figures["specificity"],
-        within_source={source: _read_source(part) for source, part in figures["within_source"].items()},
-        change=None if reference is None else _change(scores, truth, reference),
+        auc=auc,
+        accuracy=counts.accuracy,
+        sensitivity=counts.sensitivity,
+        specificity=counts.specificity,
+        sensitivity_at=stats.interval(at, scores, positive, seed=options.seed),
+        calibration_error=float(stats.calibration_error(scores[None], positive)[0]),
+        brier=stats.brier(scores, positive),
+        distinct_scores=distinct,
+        tied_pairs=tied,
+        transfer=_transfer(answers, truth),
+        sources={source: _describe_source(answers, truth, source, reference) for source in sorted(set(truth.sources))},
+        localisation=_localise(answers, truth, maps),
+        typicality=_judge_typicality(answers, truth, maps),
+        change=None if reference is None else _change(scores, truth, options, reference.scores),
         scores=tuple(scores.tolist()),
     )
 
 
-def _change(scores: Floats, truth: Truth, reference: Floats) -> Change:
-    distance = np.abs(scores - reference)
+def _load(path: Path, name: str, films: int, artifact: Artifact) -> Floats:
+    values: Floats = np.load(path, allow_pickle=False)
+    wanted = (films, OUTPUT_SIZES[name])
+    if values.shape != wanted:
+        raise RuntimeFailure(f"{artifact.name}: gives {name} of shape {values.shape}, not {wanted}; export it again")
+    if not np.isfinite(values).all():
+        raise RuntimeFailure(
+            f"{artifact.name}: gives {name} that is not finite; use another artifact, a float32 one say"
+        )
+    return values
+
+
+def _change(scores: Floats, truth: Truth, options: BenchOptions, reference: Floats) -> Change:
+    distance, positive = np.abs(scores - reference), truth.positive
+    before, after = (metrics.confuse(values, positive, truth.threshold) for values in (reference, scores))
+    at, seed = stats.fixed_specificity(options.specificity), options.seed
     return Change(
-        auc=metrics.auc_change(reference, scores, truth.positive),
-        flips=int(np.sum((scores >= truth.threshold) != (reference >= truth.threshold))),
+        auc=metrics.auc_change(reference, scores, positive),
+        sensitivity=after.sensitivity - before.sensitivity,
+        specificity=after.specificity - before.specificity,
+        flips=count_flips(scores, reference, positive, truth.threshold),
         largest=float(distance.max()),
         mean=float(distance.mean()),
+        sensitivity_at=stats.change_interval(at, reference, scores, positive, seed=seed),
+        calibration_error=stats.change_interval(stats.calibration_error, reference, scores, positive, seed=seed),
+        brier=stats.brier_change(reference, scores, positive),
+        verdict=verdict.judge(reference, scores, positive, options.margin),
     )
 
 
-def _interval(figures: Mapping[str, Any]) -> Interval:
-    low, high = figures["auc_95"]
-    return Interval(figures["auc"], low, high)
+def count_flips(scores: Floats, reference: Floats, positive: Bools, threshold: float) -> Flips:
+    """Return the films that are called otherwise at `threshold`, and what McNemar's exact test says of them."""
+    called, before = scores >= threshold, reference >= threshold
+    to_positive, to_negative = int(np.sum(called & ~before)), int(np.sum(before & ~called))
+    corrected = int(np.sum((called != before) & (called == positive)))
+    spoiled = to_positive + to_negative - corrected
+    return Flips(
+        count=to_positive + to_negative,
+        to_positive=to_positive,
+        to_negative=to_negative,
+        p_calls=stats.mcnemar(to_negative, to_positive),
+        corrected=corrected,
+        spoiled=spoiled,
+        p_correct=stats.mcnemar(spoiled, corrected),
+    )
 
 
-def _read_source(figures: Mapping[str, Any]) -> SourceAuc:
-    return SourceAuc(_interval(figures), figures["positive_films"], figures["negative_films"])
+def _transfer(answers: Answers, truth: Truth) -> Transfer:
+    threshold = metrics.youden_threshold(answers.fit_scores, truth.fit_positive)
+    counts = metrics.confuse(answers.scores, truth.positive, threshold)
+    return Transfer(truth.fit_split, threshold, counts.sensitivity, counts.specificity)
+
+
+def _describe_source(answers: Answers, truth: Truth, source: str, reference: Answers | None) -> SourceReport:
+    rows = np.array(truth.sources) == source
+    scores, positive = answers.scores[rows], truth.positive[rows]
+    before = None if reference is None else reference.scores[rows]
+    many, few = int(positive.sum()), int((~positive).sum())
+    both = min(many, few) >= 2
+    called = scores >= truth.threshold
+    auc: Interval | None = metrics.auc_interval(scores, positive) if both else None
+    return SourceReport(
+        positive_films=many,
+        negative_films=few,
+        auc=auc,
+        change=metrics.auc_change(before, scores, positive) if both and before is not None else None,
+        flips=None if before is None else int(np.sum(called != (before >= truth.threshold))),
+        sensitivity=float(called[positive].mean()) if many else None,
+        specificity=float((~called[~positive]).mean()) if few else None,
+    )
+
+
+def _pick(answers: Answers, maps: tuple[str, Answers] | None, output: str) -> tuple[str, Floats, Floats | None] | None:
+    """Return the reference's name, this artifact's output and the reference's, None where they are one and the same."""
+    if maps is None or output not in answers.extras or output not in maps[1].extras:
+        return None
+    name, other = maps
+    return name, answers.extras[output], None if other is answers else other.extras[output]
+
+
+def _localise(answers: Answers, truth: Truth, maps: tuple[str, Answers] | None) -> Localisation | None:
+    found = _pick(answers, maps, "heatmap")
+    if found is None or not truth.covers:
+        return None
+    name, own, other = found
+    return localisation.localise(own, truth.covers, truth.positive, name, other)
+
+
+def _judge_typicality(answers: Answers, truth: Truth, maps: tuple[str, Answers] | None) -> Typicality | None:
+    found, limit = _pick(answers, maps, "typicality"), truth.typicality_limit
+    if found is None or limit is None:
+        return None
+    name, own, other = found
+    flips = None if other is None else int(np.sum((own > limit) != (other > limit)))
+    return Typicality(int(np.sum(own > limit)), name, flips)
+
+
+def first_with_maps(answers: dict[str, Answers]) -> tuple[str, Answers] | None:
+    """Return the float artifact that heat maps are compared with, None where none has a map."""
+    return next(((name, answers[name]) for name in REFERENCES if name in answers and answers[name].extras), None)

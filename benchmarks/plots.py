@@ -1,4 +1,4 @@
-"""The plots of the page as inline SVG: ROC overlay, latency distributions, and AUC against what it costs.
+"""The plots of the page as inline SVG: latency distributions, AUC against what it costs, and what all plots share.
 
 They are drawn 360 px wide, so that their text stays readable on a phone; colours come from the page's style sheet.
 """
@@ -9,14 +9,29 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from cxr_edge import metrics
-from cxr_edge.benchmarks.result import ArtifactResult, BenchResult, DriftReport, LatencyReport
+from cxr_edge.benchmarks.findings import DriftReport
+from cxr_edge.benchmarks.result import ArtifactResult, BenchResult, LatencyReport
 from cxr_edge.benchmarks.svg import Axis, decimal_axis, element, log_axis, text
+from cxr_edge.metrics import Interval
 
-__all__ = ["draw_cost", "draw_latency", "draw_roc", "mark", "style_of"]
+__all__ = [
+    "LEFT_PX",
+    "RIGHT_PX",
+    "TOP_PX",
+    "WIDTH_PX",
+    "draw_cost",
+    "draw_latency",
+    "frame",
+    "mark",
+    "measured",
+    "nothing",
+    "picture",
+    "style_of",
+    "title",
+]
 
 WIDTH_PX = 360.0
-_LEFT_PX, _RIGHT_PX, _TOP_PX = 44.0, 348.0, 10.0
+LEFT_PX, RIGHT_PX, TOP_PX = 44.0, 348.0, 10.0
 _STYLES = ("float32", "float16", "dynamic", "int8", "int16x8")
 _DOTS = 160
 
@@ -41,52 +56,26 @@ def mark(row: ArtifactResult, x: float, y: float, size: float = 5.0) -> str:
     return element("rect", x=x - size, y=y - size, width=2 * size, height=2 * size, class_=kind)
 
 
-def draw_roc(result: BenchResult) -> str:
-    """Return the ROC curves, a mark at each artifact's operating point."""
-    across = Axis(0, 1, _LEFT_PX, _RIGHT_PX, (0, 0.2, 0.4, 0.6, 0.8, 1))
-    up = Axis(0, 1, 300, _TOP_PX, (0, 0.2, 0.4, 0.6, 0.8, 1))
-    parts = [_frame(across, up, "1 - specificity", "sensitivity", "{:.1f}".format, "{:.1f}".format)]
-    parts.append(
-        element("line", x1=across.place(0), y1=up.place(0), x2=across.place(1), y2=up.place(1), class_="chance")
-    )
-    positive = np.array(result.data.positive, dtype=np.bool_)
-    measured = _measured(result.artifacts)
-    for row, drift in measured:
-        false, true, _ = metrics.roc_curve(np.array(drift.scores), positive)
-        steps = [(false[0], true[0])]
-        for before, after in zip(
-            zip(false[:-1], true[:-1], strict=True), zip(false[1:], true[1:], strict=True), strict=True
-        ):
-            steps += [(after[0], before[1])] if after[1] == before[1] else [(before[0], after[1]), (after[0], after[1])]
-        steps.append((false[-1], true[-1]))
-        points = " ".join(f"{across.place(x):.1f},{up.place(y):.1f}" for x, y in steps)
-        parts.append(
-            element("polyline", _title(f"{row.name}: AUC {drift.auc}"), points=points, class_=f"curve {style_of(row)}")
-        )
-    for row, drift in measured:
-        label = f"{row.name}: sensitivity {drift.sensitivity:.3f}, specificity {drift.specificity:.3f} at the threshold"
-        parts.append(
-            element("g", _title(label), mark(row, across.place(1 - drift.specificity), up.place(drift.sensitivity), 4))
-        )
-    return _picture(336, "ROC curves of all artifacts", parts)
-
-
 def draw_latency(result: BenchResult) -> str:
-    """Return a strip of run times for each artifact and thread count, with lines at p50, p90 and p99."""
-    strips = [(row, latency) for row in result.artifacts for latency in row.latencies]
+    """Return a strip of run times for each artifact, device and thread count that was measured, and p50, p90, p99."""
+    strips = [(row, item) for row in result.artifacts for item in row.latencies if item.kind == "measured"]
     if not strips:
-        return _nothing("Nothing was timed.")
+        return nothing("Nothing was timed.")
     times = [time for _, latency in strips for turn in latency.times_ms for time in turn]
-    height = _TOP_PX + 40 * len(strips)
-    across = log_axis(min(times), max(times), 10, _RIGHT_PX)
-    parts = [_axis_across(across, _TOP_PX, height, "ms for one film, logarithmic", "{:g}".format)]
+    height = TOP_PX + 40 * len(strips)
+    across = log_axis(min(times), max(times), 10, RIGHT_PX)
+    parts = [_axis_across(across, TOP_PX, height, "ms for one film, logarithmic", "{:g}".format)]
     for number, (row, latency) in enumerate(strips):
-        parts.append(_strip(row, latency, across, _TOP_PX + 40 * number, many=len(row.latencies) > 1))
-    return _picture(height + 36, "Distribution of latencies of each artifact", parts)
+        parts.append(_strip(row, latency, across, TOP_PX + 40 * number, result))
+    return picture(height + 36, "Distribution of latencies of each artifact", parts)
 
 
-def _strip(row: ArtifactResult, latency: LatencyReport, across: Axis, top: float, *, many: bool) -> str:
-    name = f"{row.name}, {latency.threads} threads" if many else row.name
+def _strip(row: ArtifactResult, latency: LatencyReport, across: Axis, top: float, result: BenchResult) -> str:
+    name = row.name
+    if len(result.options.devices) > 1:
+        name += f", {latency.device}"
+    if len(row.latencies) > 1:
+        name += f", {latency.threads} thread{'s' * (latency.threads > 1)}"
     times = np.sort(np.concatenate([np.array(turn) for turn in latency.times_ms]))
     if len(times) > _DOTS:
         # Evenly over the ranks, the extremes included: the picture of the distribution stays.
@@ -102,30 +91,34 @@ def _strip(row: ArtifactResult, latency: LatencyReport, across: Axis, top: float
     label = (
         f"{name}: p50 {latency.p50_ms:.3g}, p90 {latency.p90_ms:.3g}, p99 {latency.p99_ms:.3g} ms, {latency.runs} runs"
     )
-    return element("g", _title(label), *parts)
+    return element("g", title(label), *parts)
 
 
-def draw_cost(result: BenchResult, cost: Callable[[ArtifactResult], float | None], label: str) -> str:
-    """Return AUC, with its interval, against a cost; a line joins those that no other beats in both."""
-    points = [(row, drift, value) for row, drift in _measured(result.artifacts) if (value := cost(row)) is not None]
+def draw_cost(result: BenchResult, cost: Callable[[ArtifactResult], Interval | None], label: str) -> str:
+    """Return AUC against a cost, both with their intervals; a line joins those that no other beats in both."""
+    points = [(row, drift, value) for row, drift in measured(result.artifacts) if (value := cost(row)) is not None]
     if not points:
-        return _nothing("Nothing was measured.")
-    across = log_axis(min(value for *_, value in points), max(value for *_, value in points), _LEFT_PX, _RIGHT_PX)
+        return nothing("Nothing was measured.")
+    costs = [value for *_, value in points]
+    across = log_axis(min(value.low for value in costs), max(value.high for value in costs), LEFT_PX, RIGHT_PX)
     up = decimal_axis(
-        min(drift.auc.low for _, drift, _ in points), max(drift.auc.high for _, drift, _ in points), 230, _TOP_PX
+        min(drift.auc.low for _, drift, _ in points), max(drift.auc.high for _, drift, _ in points), 230, TOP_PX
     )
-    parts = [_frame(across, up, label, "AUC", "{:g}".format, "{:g}".format)]
-    front = _front([(value, drift.auc.value) for _, drift, value in points])
+    parts = [frame(across, up, label, "AUC", "{:g}".format, "{:g}".format)]
+    front = _front([(value.value, drift.auc.value) for _, drift, value in points])
     joined = " ".join(f"{across.place(x):.1f},{up.place(y):.1f}" for x, y in front)
     parts.append(element("polyline", points=joined, class_="front"))
     for row, drift, value in points:
-        x = across.place(value)
-        bar = element(
-            "line", x1=x, x2=x, y1=up.place(drift.auc.low), y2=up.place(drift.auc.high), class_=f"bar {style_of(row)}"
-        )
-        title = _title(f"{row.name}: {value:.3g} {label.split(',')[0]}, AUC {drift.auc}")
-        parts.append(element("g", title, bar, mark(row, x, up.place(drift.auc.value))))
-    return _picture(268, f"AUC against {label}", parts)
+        x, y = across.place(value.value), up.place(drift.auc.value)
+        ends = {"y1": up.place(drift.auc.low), "y2": up.place(drift.auc.high)}
+        sides = {"x1": across.place(value.low), "x2": across.place(value.high)}
+        bars = [
+            element("line", x1=x, x2=x, class_=f"bar {style_of(row)}", **ends),
+            element("line", y1=y, y2=y, class_=f"bar {style_of(row)}", **sides),
+        ]
+        name = title(f"{row.name}: {value.value:.3g} {label.split(',')[0]}, AUC {drift.auc}")
+        parts.append(element("g", name, *bars, mark(row, x, y)))
+    return picture(268, f"AUC against {label}", parts)
 
 
 def _front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -139,11 +132,12 @@ def _front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     return best
 
 
-def _measured(rows: Sequence[ArtifactResult]) -> list[tuple[ArtifactResult, DriftReport]]:
+def measured(rows: Sequence[ArtifactResult]) -> list[tuple[ArtifactResult, DriftReport]]:
+    """Return the artifacts that gave answers, with what was found of them."""
     return [(row, row.drift) for row in rows if row.drift is not None]
 
 
-def _frame(
+def frame(
     across: Axis,
     up: Axis,
     x_label: str,
@@ -151,6 +145,7 @@ def _frame(
     x_format: Callable[[float], str],
     y_format: Callable[[float], str],
 ) -> str:
+    """Return grid, ticks and labels of both axes."""
     parts = [_axis_across(across, up.end_px, up.start_px, x_label, x_format)]
     for tick in up.ticks:
         y = up.place(tick)
@@ -174,13 +169,16 @@ def _axis_across(across: Axis, top: float, bottom: float, label: str, format: Ca
     return "".join(parts)
 
 
-def _title(label: str) -> str:
+def title(label: str) -> str:
+    """Return what a browser shows where the pointer rests."""
     return element("title", text(label))
 
 
-def _nothing(fact: str) -> str:
+def nothing(fact: str) -> str:
+    """Return what stands in the place of a plot."""
     return element("p", text(fact))
 
 
-def _picture(height: float, label: str, parts: Sequence[str]) -> str:
+def picture(height: float, label: str, parts: Sequence[str]) -> str:
+    """Return a plot of the common width."""
     return element("svg", *parts, viewBox=f"0 0 {WIDTH_PX:.0f} {height:.0f}", role="img", aria_label=label)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cxr_edge import RESEARCH_ONLY
+from cxr_edge.benchmarks.findings import DriftReport, GalleryFilm
 from cxr_edge.benchmarks.machine import Machine
 from cxr_edge.errors import DataError
 from cxr_edge.metrics import Interval
@@ -23,23 +24,25 @@ __all__ = [
     "ArtifactResult",
     "BenchOptions",
     "BenchResult",
-    "Change",
+    "BudgetReport",
     "Condition",
     "DataFacts",
     "DeviceReport",
-    "DriftReport",
     "Estimate",
     "LatencyReport",
+    "Miss",
     "ModelFacts",
-    "SourceAuc",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """What to measure and how long. `min_runs` and `min_time_s` hold for each artifact, over all its turns."""
+    """What to measure and how long. `min_runs` and `min_time_s` hold for each artifact, over all its turns.
+
+    `margin` is the loss of AUC that the verdict is about, `specificity` where sensitivities are compared.
+    """
 
     devices: tuple[str, ...] = ("cpu",)
     threads: tuple[int, ...] = (1,)
@@ -48,44 +51,10 @@ class BenchOptions:
     min_time_s: float = 5.0
     warmup_runs: int = 10
     seed: int = 0
+    margin: float = 0.01
+    specificity: float = 0.90
     batch: int = 8
     allow_software_gpu: bool = False
-
-
-@dataclass(frozen=True)
-class SourceAuc:
-    """The AUC among the films of one source, which no difference between sources can raise."""
-
-    auc: Interval
-    positive_films: int
-    negative_films: int
-
-
-@dataclass(frozen=True)
-class Change:
-    """An artifact against the reference, on the same films.
-
-    `auc` is AUC(artifact) - AUC(reference) with its paired interval, `flips` the films called otherwise at the
-    threshold, the rest absolute changes of the positive class's probability.
-    """
-
-    auc: Interval
-    flips: int
-    largest: float
-    mean: float
-
-
-@dataclass(frozen=True)
-class DriftReport:
-    """An artifact's figures on the films; `change` is None for the reference. `scores` are in the films' order."""
-
-    auc: Interval
-    accuracy: float
-    sensitivity: float
-    specificity: float
-    within_source: Mapping[str, SourceAuc]
-    change: Change | None
-    scores: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -191,19 +160,45 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """On which films: their ids, whether each is of the positive class, and its source, in one order."""
+    """On which films: their ids, whether each is of the positive class, and its source, in one order.
+
+    `simulated` says whether every film is drawn by this program, so that the page may be passed on.
+    """
 
     name: str
     split: str
     fingerprint: str
+    patients: int
+    simulated: bool
     films: tuple[str, ...]
     positive: tuple[bool, ...]
     sources: tuple[str, ...]
 
 
 @dataclass(frozen=True)
+class Miss:
+    """A limit of the budget that an artifact does not keep; `fact` says by how much."""
+
+    artifact: str
+    limit: str
+    fact: str
+
+
+@dataclass(frozen=True)
+class BudgetReport:
+    """The limits that a bench was held to, which artifacts they are for, and what was missed."""
+
+    limits: Mapping[str, float]
+    artifacts: tuple[str, ...]
+    misses: tuple[Miss, ...]
+
+
+@dataclass(frozen=True)
 class BenchResult:
-    """Everything that a bench run found. `reference` names the artifact that the others are compared with."""
+    """Everything that a bench run found. `reference` names the artifact that the others are compared with.
+
+    `gallery` has the films on which the artifacts differ most, `budget` is None where none was given.
+    """
 
     version: str
     started: str
@@ -214,6 +209,8 @@ class BenchResult:
     machine: Machine
     reference: str
     artifacts: tuple[ArtifactResult, ...]
+    gallery: tuple[GalleryFilm, ...]
+    budget: BudgetReport | None
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -230,6 +227,13 @@ class BenchResult:
                 "give a bench.json that this version of 'cxr-edge bench' wrote"
             )
         result: BenchResult = _decode(cls, value, where)
+        films = len(result.data.films)
+        lists = [
+            result.data.positive,
+            result.data.sources,
+            *(row.drift.scores for row in result.artifacts if row.drift),
+        ]
+        _require(all(len(item) == films for item in lists), f"of {films} films in every list of them", where)
         return result
 
 

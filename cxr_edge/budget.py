@@ -11,7 +11,7 @@ from typing import Any
 from cxr_edge import files
 from cxr_edge.errors import UsageError
 
-__all__ = ["Budget", "Drift"]
+__all__ = ["Budget", "Drift", "Limits"]
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,7 @@ class Budget:
     @classmethod
     def read(cls, path: Path) -> Budget:
         """Read a JSON object with any of the fields. Raises UsageError for a field or limit that makes no sense."""
-        value = files.read_json(path, limit_bytes=1 << 16)
-        known = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(value, dict):
-            raise UsageError(f'{path}: must hold a JSON object such as {{"flips": 0.01}}')
-        if unknown := sorted(set(value) - known):
-            raise UsageError(f"{path}: '{unknown[0]}' is no field of a budget; known are {', '.join(sorted(known))}")
-        for name, limit in value.items():
-            _check(path, name, limit)
-        return cls(**{name: float(limit) for name, limit in value.items()})
+        return cls(**_pick(cls, _read(path)))
 
     def misses(self, drift: Drift, *, size_ratio: float = 0.0, latency_ratio: float = 0.0) -> list[str]:
         """Return a line for each limit that is not kept; none when the budget is met."""
@@ -66,11 +58,70 @@ class Budget:
         return found
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a bench holds artifacts to; a limit that is None is not looked at.
+
+    `flips` and `auc_change` are those of `Budget`; `auc_margin` is a loss of AUC that has to be ruled out;
+    `sensitivity_drop` and `specificity_drop` are at the bundle's threshold; size is in MB of 1,000,000 bytes, memory in
+    MiB. `artifacts` names what is held to them, None all but Keras models.
+    """
+
+    flips: float | None = None
+    auc_change: float | None = None
+    auc_margin: float | None = None
+    sensitivity_drop: float | None = None
+    specificity_drop: float | None = None
+    p50_ms: float | None = None
+    p90_ms: float | None = None
+    size_mb: float | None = None
+    peak_mib: float | None = None
+    artifacts: tuple[str, ...] | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Limits:
+        """Read the limits of a budget file, which may hold those of an export too. Raises UsageError as `Budget`."""
+        value = _read(path)
+        limits = _pick(cls, value)
+        if not limits:
+            raise UsageError(f'{path}: holds no limit for a bench; give one such as {{"auc_margin": 0.01}}')
+        return cls(**limits, artifacts=tuple(value["artifacts"]) if "artifacts" in value else None)
+
+    def stated(self) -> dict[str, float]:
+        """Return the limits that are looked at, by name."""
+        return {name: limit for name, limit in dataclasses.asdict(self).items() if isinstance(limit, float)}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the fields of a budget file, checked, whether they are for export or for bench."""
+    value = files.read_json(path, limit_bytes=1 << 16)
+    known = {field.name for kind in (Budget, Limits) for field in dataclasses.fields(kind)}
+    if not isinstance(value, dict):
+        raise UsageError(f'{path}: must hold a JSON object such as {{"flips": 0.01}}')
+    if unknown := sorted(set(value) - known):
+        raise UsageError(f"{path}: '{unknown[0]}' is no field of a budget; known are {', '.join(sorted(known))}")
+    for name, limit in value.items():
+        if name == "artifacts":
+            if not isinstance(limit, list) or not limit or not all(isinstance(item, str) for item in limit):
+                raise UsageError(f"{path}: 'artifacts' must be a list of names such as [\"model_int8.tflite\"]")
+        else:
+            _check(path, name, limit)
+    return value
+
+
+def _pick(kind: type[Budget] | type[Limits], value: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in dataclasses.fields(kind)} - {"artifacts"}
+    return {name: float(limit) for name, limit in value.items() if name in names}
+
+
 def _check(path: Path, name: str, limit: Any) -> None:
     if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not math.isfinite(limit):
         raise UsageError(f"{path}: '{name}' must be a finite number, not {limit!r}")
     if name.endswith("_ratio"):
         if limit <= 0:
             raise UsageError(f"{path}: '{name}' is {limit:g}; a ratio to the stock int8 must be above 0, 1.1 say")
+    elif name.endswith(("_ms", "_mb", "_mib")):
+        if limit <= 0:
+            raise UsageError(f"{path}: '{name}' is {limit:g}; a time or size must be above 0")
     elif not 0 <= limit <= 1:
         raise UsageError(f"{path}: '{name}' is {limit:g}; it is a part, from 0 to 1")

@@ -1,14 +1,15 @@
-"""Films to predictions, one at a time.
+"""Films to predictions, in the order of the films.
 
-A film that cannot be read is a prediction with an error and never stops the rest. Nothing is kept between films, so
-memory stays flat however many there are.
+A film that cannot be read is a prediction with an error and never stops the rest. Where there are several, the next
+ones are decoded on other threads while the model runs; only so many are held that memory stays flat.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,20 @@ from cxr_edge.errors import BundleError, CxrEdgeError, DataError, RuntimeFailure
 
 __all__ = [
     "HEATMAP_SHAPE",
+    "STDIN",
     "Prediction",
     "choose_artifact",
     "classify",
     "exit_code",
     "find_images",
     "predict",
+    "predict_all",
+    "read_stdin",
 ]
 
 HEATMAP_SHAPE = (7, 7)
+STDIN = Path("-")
+"""The path that stands for standard input."""
 
 _PREFERRED = ("model_int8.tflite", "model_float32.tflite")
 
@@ -62,15 +68,14 @@ class Prediction:
 def find_images(sources: Sequence[Path]) -> list[Path]:
     """Return the files among `sources` as given and the image files anywhere below its folders, sorted, each once.
 
-    In a folder an image is told by its name; hidden files and folders are left out. Raises DataError for a path that
-    does not exist and for a folder that has no image or cannot be listed.
+    In a folder an image is told by its name; hidden files and folders are left out. What does not exist is taken for a
+    pattern where it has `*`, `?` or `[`; `**` reaches to any depth. STDIN is kept. Raises DataError for a path that
+    does not exist, a pattern that matches nothing, and a folder that has no image or cannot be listed.
     """
     found: list[Path] = []
     for source in sources:
-        # Not Path.is_dir, which raises where a folder above may not be entered.
-        if not os.path.exists(source):
-            raise DataError(f"{source}: does not exist or cannot be reached; check the path")
-        found += _search(source) if os.path.isdir(source) else [source]
+        for path in _expand(source):
+            found += _search(path) if path != STDIN and os.path.isdir(path) else [path]
     return list(dict.fromkeys(found))
 
 
@@ -90,13 +95,21 @@ def choose_artifact(bundle: Bundle) -> Artifact:
     )
 
 
-def classify(bundle: Bundle, artifact: Artifact, films: Iterable[Path], *, threads: int = 1) -> Iterator[Prediction]:
-    """Return the predictions for `films`, each made when it is asked for.
+def classify(
+    bundle: Bundle,
+    artifact: Artifact,
+    films: Sequence[Path],
+    *,
+    threads: int = 1,
+    contents: Mapping[Path, bytes] | None = None,
+) -> Iterator[Prediction]:
+    """Return the predictions for `films`, each made when it is asked for; `contents` are those of films without a file.
 
     The artifact is opened at once, so that one which cannot run is an error before the first film. Raises BundleError,
     RuntimeFailure, MissingExtraError.
     """
-    return _classify(runtimes.open_artifact(bundle, artifact, threads=threads), bundle.manifest, films)
+    runtime = runtimes.open_artifact(bundle, artifact, threads=threads)
+    return _classify(runtime, bundle.manifest, films, contents or {})
 
 
 def predict(runtime: runtimes.Runtime, manifest: Manifest, path: Path, content: bytes | None = None) -> Prediction:
@@ -104,24 +117,28 @@ def predict(runtime: runtimes.Runtime, manifest: Manifest, path: Path, content: 
 
     A film that cannot be read, or that the model fails on, gives a prediction with the error.
     """
-    start_s = time.perf_counter()
-    try:
-        film = images.read(path if content is None else content, name=str(path))
-        decoded_s = time.perf_counter()
-        outputs = runtime.run(film.pixels[np.newaxis])
-        done_s = time.perf_counter()
-        values = _interpret(outputs, manifest)
-    except CxrEdgeError as error:
-        return Prediction(path, manifest.positive, manifest.threshold, error=str(error))
-    return Prediction(
-        path,
-        manifest.positive,
-        manifest.threshold,
-        decode_ms=(decoded_s - start_s) * 1e3,
-        inference_ms=(done_s - decoded_s) * 1e3,
-        warnings=film.warnings,
-        **values,
-    )
+    return _answer(runtime, manifest, _read(path, content))
+
+
+def predict_all(
+    runtime: runtimes.Runtime,
+    manifest: Manifest,
+    films: Sequence[Path],
+    contents: Mapping[Path, bytes] | None = None,
+) -> Iterator[Prediction]:
+    """Return the predictions for `films`, each made when it is asked for; the films after it are then being decoded."""
+    known = contents or {}
+    if len(films) < 2:
+        return (predict(runtime, manifest, path, known.get(path)) for path in films)
+    # Imported here, as all that one film on the command line, where every millisecond shows, has no use for.
+    from cxr_edge.ahead import map_ahead
+
+    return (_answer(runtime, manifest, read) for read in map_ahead(lambda path: _read(path, known.get(path)), films))
+
+
+def read_stdin() -> bytes:
+    """Return what standard input holds, up to just over the size that is too large for a film."""
+    return sys.stdin.buffer.read(images.MAX_FILE_BYTES + 1)
 
 
 def exit_code(failed: int, total: int) -> int:
@@ -129,8 +146,20 @@ def exit_code(failed: int, total: int) -> int:
     return 0 if total and not failed else 1
 
 
+def _expand(source: Path) -> list[Path]:
+    """Return the path itself, or what it matches as a pattern. Raises DataError where there is neither."""
+    # Not Path.is_dir, which raises where a folder above may not be entered.
+    if source == STDIN or os.path.exists(source):
+        return [source]
+    from glob import glob
+
+    matches = sorted(glob(str(source), recursive=True))
+    if not matches:
+        raise DataError(f"{source}: does not exist or cannot be reached; check the path")
+    return [Path(match) for match in matches]
+
+
 def _search(folder: Path) -> list[Path]:
-    # Imported here, since one film on the command line, where every millisecond of the start shows, needs no search.
     from cxr_edge.listing import is_image
 
     def refuse(error: OSError) -> None:
@@ -145,12 +174,51 @@ def _search(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _classify(runtime: runtimes.Runtime, manifest: Manifest, films: Iterable[Path]) -> Iterator[Prediction]:
+def _classify(
+    runtime: runtimes.Runtime, manifest: Manifest, films: Sequence[Path], contents: Mapping[Path, bytes]
+) -> Iterator[Prediction]:
     try:
-        for path in films:
-            yield predict(runtime, manifest, path)
+        yield from predict_all(runtime, manifest, films, contents)
     finally:
         runtime.close()
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    path: Path
+    film: images.Film | None
+    decode_ms: float
+    error: str | None = None
+
+
+def _read(path: Path, content: bytes | None) -> _Read:
+    start_s = time.perf_counter()
+    try:
+        film = images.read(path if content is None else content, name=str(path))
+    except CxrEdgeError as error:
+        return _Read(path, None, 0.0, str(error))
+    return _Read(path, film, (time.perf_counter() - start_s) * 1e3)
+
+
+def _answer(runtime: runtimes.Runtime, manifest: Manifest, read: _Read) -> Prediction:
+    if read.film is None:
+        return Prediction(read.path, manifest.positive, manifest.threshold, error=read.error)
+    start_s = time.perf_counter()
+    try:
+        outputs = runtime.run(read.film.pixels[np.newaxis])
+        inference_ms = (time.perf_counter() - start_s) * 1e3
+        values = _interpret(outputs, manifest)
+    except CxrEdgeError as error:
+        return Prediction(read.path, manifest.positive, manifest.threshold, error=str(error))
+    return Prediction(
+        read.path,
+        manifest.positive,
+        manifest.threshold,
+        decode_ms=read.decode_ms,
+        inference_ms=inference_ms,
+        warnings=read.film.warnings,
+        **values,
+    )
 
 
 def _interpret(outputs: runtimes.Outputs, manifest: Manifest) -> dict[str, Any]:

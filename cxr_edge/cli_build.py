@@ -119,6 +119,10 @@ def export(
 @click.option("--strict", is_flag=True, help="Time at least 1,024 runs and 60 s each, not 100 and 5 s.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same kind in the same --out.")
 @click.option("--out", type=FOLDER, help="Folder of the report; <bundle>-bench beside the bundle by default.")
+@click.option("--margin", type=float, help="The loss of AUC that the verdict is about; 0.01, or the budget's.")
+@click.option("--specificity", default=0.90, show_default=True, help="Where sensitivities are compared.")
+@click.option("--budget", type=FOLDER, metavar="FILE", help="Limits as JSON; the exit code is 3 when one is missed.")
+@click.option("--no-pictures", is_flag=True, help="Leave the films out of the page.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def bench(
     bundle: Path | None,
@@ -130,31 +134,47 @@ def bench(
     strict: bool,
     resume: bool,
     out: Path | None,
+    margin: float | None,
+    specificity: float,
+    budget: Path | None,
+    no_pictures: bool,
     as_json: bool,
 ) -> None:
     """Measure drift, latency, size and memory of every artifact of a BUNDLE against the Keras model.
 
-    Without BUNDLE, what export last wrote for the default bundle is measured.
+    Without BUNDLE, what export last wrote for the default bundle is measured. The report is written as JSON, HTML, CSV,
+    Markdown and JUnit XML.
 
     \b
     Examples:
       cxr-edge bench --device cpu
       cxr-edge bench build/mine --data ~/films --threads 1 --threads 2 --out report
       cxr-edge bench build/mine --device cpu --device ssh://pi@raspberrypi --device pi-emulated:a53
+      echo '{"auc_margin": 0.02, "p90_ms": 50}' > limits.json && cxr-edge bench build/mine --budget limits.json
     """
     import dataclasses
 
     from cxr_edge.benchmarks import bench as harness
-    from cxr_edge.benchmarks import elsewhere, report
+    from cxr_edge.benchmarks import elsewhere, gallery, gate, report
+    from cxr_edge.budget import Limits
     from cxr_edge.dataset import open_dataset
+    from cxr_edge.errors import BudgetMissedError
 
     opened = open_exported(bundle)
     out = out or opened.path.with_name(f"{opened.path.name}-bench")
-    options = harness.BenchOptions(devices=devices or ("cpu",), threads=threads or (1,), split=split)
-    options = dataclasses.replace(options, allow_software_gpu=allow_software_gpu, **(harness.STRICT if strict else {}))
+    limits = None if budget is None else Limits.read(budget)
+    options = harness.BenchOptions(
+        devices=devices or ("cpu",),
+        threads=threads or (1,),
+        split=split,
+        margin=gate.choose_margin(margin, limits),
+        specificity=specificity,
+        allow_software_gpu=allow_software_gpu,
+    )
+    options = dataclasses.replace(options, **(harness.STRICT if strict else {}))
     films = open_dataset(data, positive=opened.manifest.positive)
-    result = harness.run(opened, films, options, out=out, resume=resume)
-    written = report.write(result, out)
+    result = harness.run(opened, films, options, out=out, limits=limits, resume=resume)
+    written = report.write(result, out, {} if no_pictures else gallery.draw(result.gallery, films))
     if as_json:
         import json
 
@@ -165,6 +185,8 @@ def bench(
             click.echo(line)
     for path in written:
         click.echo(f"wrote {path}", err=True)
+    if result.budget is not None and result.budget.misses:
+        raise BudgetMissedError(f"{budget}: the budget is not met: {gate.describe(result.budget)}")
 
 
 def _open_bundle(path: Path | None) -> Bundle:

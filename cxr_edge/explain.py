@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,10 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from cxr_edge import RESEARCH_ONLY, files, images
-from cxr_edge.classify import HEATMAP_SHAPE, Prediction
-from cxr_edge.errors import DataError, UsageError
+from cxr_edge.classify import HEATMAP_SHAPE, STDIN, Prediction
+from cxr_edge.errors import DataError, ImageError, UnsafeFileError, UsageError
 
-__all__ = ["OPACITY", "color_ramp", "draw", "name_overlays", "overlay", "write"]
+__all__ = ["OPACITY", "color_ramp", "draw", "name_overlay", "name_overlays", "overlay", "write", "write_each"]
 
 OPACITY = 0.45
 
@@ -86,19 +86,38 @@ def draw(
 
 
 def write(
-    prediction: Prediction, image_path: Path, out: Path, *, side_by_side: bool = False, opacity: float = OPACITY
+    prediction: Prediction, image: Path | bytes, out: Path, *, side_by_side: bool = False, opacity: float = OPACITY
 ) -> None:
-    """Write the overlay of a prediction on the film at `image_path` to `out` as PNG, atomically.
+    """Write the overlay of a prediction on the film `image`, a path or a file's content, to `out` as PNG, atomically.
 
     Raises ImageError, DataError when the prediction has no heat map, UsageError when `out` is the film itself,
     OutputError.
     """
-    if os.path.realpath(out) == os.path.realpath(image_path):
+    if isinstance(image, Path) and os.path.realpath(out) == os.path.realpath(image):
         raise UsageError(f"{out}: is the film itself, which would be lost; choose another place for the overlay")
-    picture = draw(prediction, images.decode(image_path), side_by_side=side_by_side, opacity=opacity)
+    film = images.decode(image, name=str(prediction.path))
+    picture = draw(prediction, film, side_by_side=side_by_side, opacity=opacity)
     with files.atomic_write(out) as handle:
         # Level 1 takes a quarter of the default's time and a fifth more space.
         picture.save(handle, "PNG", compress_level=1)
+
+
+def write_each(
+    predictions: Iterable[Prediction], place: Callable[[Path], Path], contents: Mapping[Path, bytes] | None = None
+) -> Iterator[Prediction]:
+    """Yield the predictions, the overlay of each written to `place` of its film first.
+
+    `contents` are those of films without a file. A film that was taken away meanwhile gets an error and stops no other.
+    Raises what `write` raises but for the film.
+    """
+    for prediction in predictions:
+        if prediction.error is None:
+            try:
+                write(prediction, (contents or {}).get(prediction.path, prediction.path), place(prediction.path))
+            except (ImageError, UnsafeFileError) as error:
+                yield Prediction(prediction.path, prediction.positive, prediction.threshold, error=str(error))
+                continue
+        yield prediction
 
 
 def name_overlays(films: Sequence[Path], folder: Path) -> dict[Path, Path]:
@@ -107,13 +126,13 @@ def name_overlays(films: Sequence[Path], folder: Path) -> dict[Path, Path]:
     Films of the same name get a piece of their path's hash as well, so that none takes another's place.
     """
     counts = Counter(film.stem.casefold() for film in films)
-    places = {}
-    for film in films:
-        tag = ""
-        if counts[film.stem.casefold()] > 1:
-            tag = "_" + hashlib.sha256(os.fsencode(film)).hexdigest()[:8]
-        places[film] = folder / f"{film.stem}{tag}_heatmap.png"
-    return places
+    return {film: folder / name_overlay(film, hashed=counts[film.stem.casefold()] > 1) for film in films}
+
+
+def name_overlay(film: Path, *, hashed: bool = True) -> str:
+    """Return the file name of a film's overlay; with a piece of its path's hash no other film has the same."""
+    tag = "_" + hashlib.sha256(os.fsencode(film)).hexdigest()[:8] if hashed else ""
+    return f"{'stdin' if film == STDIN else film.stem}{tag}_heatmap.png"
 
 
 def _footer(prediction: Prediction) -> list[str]:

@@ -7,10 +7,7 @@ import ctypes
 import hashlib
 import json
 import os
-import secrets
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,6 +36,9 @@ _RENAME_EXCHANGE = 2
 
 def prepare_folder(folder: Path) -> Path:
     """Create `folder` with its parents and prove that it can be written to. Raises OutputError."""
+    # Imported here, as in what follows: classifying one film writes nothing, and its start is to be short.
+    import tempfile
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -96,7 +96,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise _output_error(target, error) from error
     finally:
-        shutil.rmtree(staged, ignore_errors=True)
+        _remove_tree(staged)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -169,10 +169,16 @@ def sweep_temporaries(folder: Path) -> None:
         owner = stale.name[len(_TEMP_PREFIX) :].split("-", 1)[0]
         if not (owner.isdecimal() and _is_running(int(owner))):
             if stale.is_dir() and not stale.is_symlink():
-                shutil.rmtree(stale, ignore_errors=True)
+                _remove_tree(stale)
             else:
                 with contextlib.suppress(OSError):
                     stale.unlink()
+
+
+def _remove_tree(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refuse_constant(text: str) -> None:
@@ -183,7 +189,7 @@ def _refuse_constant(text: str) -> None:
 def _temporary_beside(path: Path) -> Path:
     # The name carries the writer's process, so that a sweep never takes a live writer's file, and not the file's own
     # name, which may be as long as a name can be.
-    return path.parent / f"{_TEMP_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
+    return path.parent / f"{_TEMP_PREFIX}{os.getpid()}-{os.urandom(8).hex()}"
 
 
 def _exchange(staged: Path, target: Path) -> None:
@@ -196,7 +202,7 @@ def _exchange(staged: Path, target: Path) -> None:
                 return
     # Elsewhere, and on file systems without an exchange, there is a moment at which neither is in place. No sweep
     # takes the old one, should the process be killed then.
-    old = target.with_name(f"{target.name}.old-{secrets.token_hex(4)}")
+    old = target.with_name(f"{target.name}.old-{os.urandom(4).hex()}")
     target.rename(old)
     try:
         staged.rename(target)

@@ -20,6 +20,7 @@ __all__ = [
     "Interval",
     "auc",
     "auc_change",
+    "auc_change_variance",
     "auc_interval",
     "confuse",
     "roc_curve",
@@ -90,10 +91,15 @@ def auc_change(reference: Floats, scores: Floats, positive: Bools, *, level: flo
 
     Raises DataError under 2 of a class.
     """
+    value = auc(scores, positive) - auc(reference, positive)
+    return _normal_interval(value, auc_change_variance(reference, scores, positive), level, (-1.0, 1.0))
+
+
+def auc_change_variance(reference: Floats, scores: Floats, positive: Bools) -> float:
+    """Return the paired DeLong variance of AUC(scores) - AUC(reference). Raises DataError under 2 of a class."""
     first, second = (_placements(values, positive, least=2) for values in (reference, scores))
     of_positive, of_negative = second[0] - first[0], second[1] - first[1]
-    variance = of_positive.var(ddof=1) / len(of_positive) + of_negative.var(ddof=1) / len(of_negative)
-    return _normal_interval(float(of_positive.mean()), float(variance), level, (-1.0, 1.0))
+    return float(of_positive.var(ddof=1) / len(of_positive) + of_negative.var(ddof=1) / len(of_negative))
 
 
 def roc_curve(scores: Floats, positive: Bools) -> tuple[Floats, Floats, Floats]:

@@ -5,8 +5,6 @@ Every form is a stream of text with its line ends, written as it comes, and carr
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 from cxr_edge import RESEARCH_ONLY
 from cxr_edge.classify import Prediction
 
-__all__ = ["FORMATS", "format_csv", "format_json", "format_table", "printable", "to_json"]
+__all__ = ["FORMATS", "csv_cell", "csv_record", "format_csv", "format_json", "format_table", "printable", "to_json"]
 
 _CSV_COLUMNS = (
     *("path", "label", "positive", "probability", "threshold", "typicality", "untypical"),
@@ -40,12 +38,13 @@ def format_json(predictions: Iterable[Prediction]) -> Iterator[str]:
     return (to_json(prediction) + "\n" for prediction in predictions)
 
 
-def format_csv(predictions: Iterable[Prediction]) -> Iterator[str]:
+def format_csv(predictions: Iterable[Prediction], *, header: bool = True) -> Iterator[str]:
     """Yield RFC 4180 records, the header first. A text that a spreadsheet would run as a formula gets a leading '."""
-    yield _record(_CSV_COLUMNS)
+    if header:
+        yield csv_record(_CSV_COLUMNS)
     for prediction in predictions:
         facts = _facts(prediction) | {"warnings": "; ".join(prediction.warnings)}
-        yield _record([_cell(facts[column]) for column in _CSV_COLUMNS])
+        yield csv_record([csv_cell(facts[column]) for column in _CSV_COLUMNS])
 
 
 FORMATS: Mapping[str, Callable[[Iterable[Prediction]], Iterator[str]]] = {
@@ -108,13 +107,19 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def _record(cells: Iterable[str]) -> str:
+def csv_record(cells: Iterable[str]) -> str:
+    """Return one RFC 4180 record with its line end."""
+    # Imported here: the table, which one film on the command line gets, has no use for them.
+    import csv
+    import io
+
     buffer = io.StringIO(newline="")
     csv.writer(buffer).writerow(cells)
     return buffer.getvalue()
 
 
-def _cell(value: Any) -> str:
+def csv_cell(value: Any) -> str:
+    """Return a value as the text of a cell; one that a spreadsheet would run as a formula gets a leading '."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -18,9 +18,9 @@ from cxr_edge.export import litert, metadata, onnx, recipes
 from cxr_edge.export.calibration import FilmSet
 from cxr_edge.export.deployment import Deployment
 from cxr_edge.export.recipes import Recipe
-from cxr_edge.export.repair import Judge, Repair
+from cxr_edge.export.repair import Converter, Judge, Repair
 from cxr_edge.progress import Progress, say
-from cxr_edge.runtimes import open_model
+from cxr_edge.runtimes import Pixels, open_model
 from cxr_edge.runtimes.keras import load_model
 
 __all__ = ["KERAS_NAME", "TYPICALITY_NAME", "Conversion", "check", "convert"]
@@ -75,7 +75,7 @@ def convert(
             content = converter.quantize(floats[format], recipe, calibration if recipe.calibrated else None)
         if repair is not None and recipe.name == "int8":
             stock = converter.quantize(floats[format], recipe, calibration, whole=True)
-            outcome = repair.run(format, content, converter.put_layers, stock)
+            outcome = repair.run(_repair_with(format, recipe, calibration), content, stock)
             content = outcome.content
             made.repairs[format] = outcome.record
             made.misses += [f"{name}: {miss}" for miss in outcome.misses]
@@ -86,6 +86,15 @@ def convert(
         outputs = tuple(deployment.output_names)
         made.contents[name] = (Artifact(name, format, recipe.name, digest, size_bytes, outputs, details), content)
     return made
+
+
+def _repair_with(format: str, recipe: Recipe, calibration: Pixels | None) -> Converter:
+    converter = _CONVERTERS[format]
+    return Converter(
+        format,
+        lambda deployment: converter.quantize(converter.convert_float(deployment), recipe, calibration),
+        converter.put_layers,
+    )
 
 
 def check(name: str, content: bytes, format: str, recipe: Recipe, pixels: Any, reference: Any) -> float:

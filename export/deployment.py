@@ -8,6 +8,7 @@ relu(F W v), and F W is also what the head needs: its mean over the positions is
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import keras
@@ -48,6 +49,12 @@ class Deployment(tf.Module):
         self._weights = [[np.asarray(w) for w in classifier.get_layer(name).get_weights()] for name in _HEAD_LAYERS]
         self._typicality = typicality
         self.output_names = ("probabilities", "heatmap", *(["typicality"] if typicality else []))
+
+    def replace_backbone(self, backbone: keras.Model) -> Deployment:
+        """Return the same graph over another backbone."""
+        other = copy.copy(self)
+        other.backbone = backbone
+        return other
 
     @property
     def output_widths(self) -> list[int]:

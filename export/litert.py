@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ from cxr_edge.bundle import InputContract
 from cxr_edge.errors import ExportError
 from cxr_edge.export import flatbuffer
 from cxr_edge.export.deployment import HEAD_SCOPE, Deployment, freeze
-from cxr_edge.export.recipes import Recipe
+from cxr_edge.export.recipes import SMALL_WEIGHTS, Recipe
 from cxr_edge.export.simulation import QuantizedLayer, find_layer
 from cxr_edge.runtimes import Pixels
 
@@ -29,6 +30,7 @@ _ALL = qtyping.TFLOperationName.ALL_SUPPORTED
 _MIN_MAX = algorithm_manager.AlgorithmName.MIN_MAX_UNIFORM_QUANT
 _SKIP = algorithm_manager.AlgorithmName.NO_QUANTIZE
 _CASTING = algorithm_manager.AlgorithmName.FLOAT_CASTING
+_CONVOLUTIONS = (schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.DEPTHWISE_CONV_2D)
 _HALF = qtyping.OpQuantizationConfig(
     weight_tensor_config=qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT),
     compute_precision=qtyping.ComputePrecision.FLOAT,
@@ -56,6 +58,9 @@ def quantize(float_content: bytes, recipe: Recipe, films: Pixels | None, *, whol
     with _quiet():
         work = quantizer.Quantizer(bytearray(float_content))
         _apply(work, recipe, whole=whole)
+        if recipe.name == "float16":
+            for name in _list_small(float_content):
+                work.update_quantization_recipe(f".*{re.escape(name)}.*", _ALL, algorithm_key=_SKIP)
         ranges = None
         if work.need_calibration:
             if films is None:
@@ -80,7 +85,7 @@ def put_layers(content: bytes, layers: Mapping[str, QuantizedLayer]) -> bytes:
     put = set()
     for operation in graph.operators:
         code = model.operatorCodes[operation.opcodeIndex].builtinCode
-        if code not in (schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.DEPTHWISE_CONV_2D):
+        if code not in _CONVOLUTIONS:
             continue
         entry, weights, bias = (graph.tensors[int(index)] for index in operation.inputs)
         name = find_layer(weights.name.decode(), layers)
@@ -99,6 +104,18 @@ def put_layers(content: bytes, layers: Mapping[str, QuantizedLayer]) -> bytes:
     if put != set(layers):
         raise ExportError(f"repair: the .tflite lacks the layers {', '.join(sorted(set(layers) - put))}; report this")
     return flatbuffer.write(model)
+
+
+def _list_small(content: bytes) -> list[str]:
+    """Return the output tensors of the convolutions whose weights are too few to be worth halving."""
+    model = flatbuffer.read(content)
+    graph = model.subgraphs[0]
+    found = []
+    for operation in graph.operators:
+        code = model.operatorCodes[operation.opcodeIndex].builtinCode
+        if code in _CONVOLUTIONS and np.prod(graph.tensors[int(operation.inputs[1])].shape) < SMALL_WEIGHTS:
+            found.append(graph.tensors[int(operation.outputs[0])].name.decode())
+    return found
 
 
 def _apply(work: Any, recipe: Recipe, *, whole: bool) -> None:
@@ -126,7 +143,13 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            # The calibrator reads tensors in a way that LiteRT calls experimental.
+            warnings.filterwarnings("ignore", "Warning: Enabling .experimental_preserve_all_tensors", UserWarning)
             yield
     finally:
         logger.setLevel(level)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,7 +19,7 @@ from onnx import numpy_helper
 from cxr_edge.bundle import InputContract
 from cxr_edge.errors import ExportError
 from cxr_edge.export.deployment import HEAD_SCOPE, Deployment, freeze
-from cxr_edge.export.recipes import Recipe
+from cxr_edge.export.recipes import SMALL_WEIGHTS, Recipe
 from cxr_edge.export.simulation import QuantizedLayer, find_layer
 from cxr_edge.runtimes import Pixels
 from cxr_edge.runtimes.onnx import import_onnxruntime
@@ -28,6 +30,7 @@ OPSET = 17
 """Read by every ONNX Runtime since 1.12 (2022), old phones' builds included."""
 
 _LARGE = 10_000
+_COUNTED = re.compile(r"__\d+(:\d+)?$")
 _QUANTIZED_OPERATORS = ["Conv", "Add", "Clip", "Relu", "AveragePool", "MaxPool", "Concat", "Pad"]
 
 
@@ -54,6 +57,7 @@ def convert_float(deployment: Deployment) -> bytes:
     del model.graph.output[:]
     model.graph.output.extend(by_name[name] for name in deployment.output_names)
     _name_batch(model)
+    _renumber(model)
     return _finish(model)
 
 
@@ -65,7 +69,7 @@ def quantize(float_content: bytes, recipe: Recipe, films: Pixels | None, *, whol
     model = onnx.load_model_from_string(float_content)
     head = [] if whole else [node.name for node in model.graph.node if HEAD_SCOPE in node.name]
     if recipe.name == "float16":
-        return _to_float16(model, head)
+        return _to_float16(model, [*head, *_list_small(model)])
     if films is None:
         raise ExportError(f"{recipe.name} needs calibration films; give --data")
     return _to_int8(model, head, films)
@@ -105,14 +109,24 @@ def put_layers(content: bytes, layers: Mapping[str, QuantizedLayer]) -> bytes:
     return _finish(model)
 
 
-def _to_float16(model: Any, head: list[str]) -> bytes:
+def _list_small(model: Any) -> list[str]:
+    """Return the convolutions whose weights are too few to be worth halving."""
+    sizes = {item.name: int(np.prod(item.dims)) for item in model.graph.initializer}
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "Conv" and sizes.get(node.input[1], SMALL_WEIGHTS) < SMALL_WEIGHTS
+    ]
+
+
+def _to_float16(model: Any, kept: list[str]) -> bytes:
     import_onnxruntime()
     from onnxruntime.transformers.float16 import convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
     with _quiet():
-        # Sums of squares in the typicality come near the largest float16.
-        half = convert_float_to_float16(model, keep_io_types=True, node_block_list=head)
+        # Of the head, sums of squares in the typicality come near the largest float16.
+        half = convert_float_to_float16(model, keep_io_types=True, node_block_list=kept)
         # The conversion appends its casts at the end of the list.
         sorted_model = OnnxModel(half)
         sorted_model.topological_sort()
@@ -161,6 +175,36 @@ def _halve_large(model: Any, nodes: list[str]) -> Any:
         item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item).astype(np.float16), half))
         model.graph.node.insert(0, cast)
     return model
+
+
+def _renumber(model: Any) -> None:
+    """Give the names that tf2onnx counts up, and those of constants, numbers in the order of the nodes that use them.
+
+    Its own numbers, and which of several equal constants it keeps, depend on the order of Python's sets.
+    """
+    kept = {value.name for value in (*model.graph.input, *model.graph.output)}
+    constants = {item.name: item for item in model.graph.initializer}
+    renamed: dict[str, str] = {}
+    for number, node in enumerate(model.graph.node):
+        for tensor in node.input:
+            if tensor in constants and tensor not in renamed:
+                renamed[tensor] = f"constant_{len(renamed)}"
+        renamed |= {
+            tensor: f"{_COUNTED.sub('', tensor)}_{number}_{place}"
+            for place, tensor in enumerate(node.output)
+            if tensor not in kept and _COUNTED.search(tensor)
+        }
+        if _COUNTED.search(node.name):
+            node.name = f"{_COUNTED.sub('', node.name)}_{number}"
+        node.input[:] = [renamed.get(tensor, tensor) for tensor in node.input]
+        node.output[:] = [renamed.get(tensor, tensor) for tensor in node.output]
+    used = [constants[tensor] for tensor in renamed if tensor in constants]
+    for item in used:
+        item.name = renamed[item.name]
+    del model.graph.value_info[:]
+    copies = [copy.deepcopy(item) for item in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(copies)
 
 
 def _name_batch(model: Any) -> None:

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 from cxr_edge.errors import UsageError
 
-__all__ = ["FORMATS", "RECIPES", "Recipe", "artifact_name", "choose"]
+__all__ = ["FORMATS", "RECIPES", "SMALL_WEIGHTS", "Recipe", "artifact_name", "choose"]
 
 FORMATS = ("tflite", "onnx")
+
+SMALL_WEIGHTS = 4096
+"""float16 leaves convolutions with fewer weights in float32: the first ones, whose kernels of large values that nearly
+cancel lose most by rounding, and which together are a hundredth of MobileNetV2."""
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,14 @@ LEVELS = 127
 """Weights are integers from -127 to 127, symmetric, as both runtimes want them."""
 
 _DAMPING = 1e-2
+_LEAST = 1e-4
 
 
 def choose_scales(weights: Array) -> Array:
     """Return the scale of every output, (groups, outputs), for weights (groups, inputs, outputs): largest / 127."""
     largest: Array = np.abs(weights).max(axis=1)
-    # An output without weights keeps a scale that a runtime can divide by.
-    return np.maximum(largest, 1e-9) / LEVELS
+    # A bias is stored in steps of this scale in 32 bits, so an output with hardly any weights needs a scale, too.
+    return np.maximum(largest, max(float(largest.max()) * _LEAST, 1e-9)) / LEVELS
 
 
 def nearest(weights: Array, scales: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Measure our own speed as ratios within one run: training against plain Keras `fit`, classify against a bare script.
+"""Measure our own speed as ratios within one run: training, classify and a folder of films, each against bare code.
 
     python scripts/bench_self.py [--films N]
 
@@ -113,6 +113,16 @@ def measure_cold_start(runs: int = 9) -> dict[str, Any]:
     }
 
 
+def measure_batch() -> dict[str, Any]:
+    """Compare a folder of films with inference alone, in a process of its own, without TensorFlow's threads."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "batch.json"
+        command = [sys.executable, str(Path(__file__).with_name("bench_batch.py")), "--out", str(out)]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        result: dict[str, Any] = files.read_json(out)
+    return result
+
+
 def _time_epochs(model: keras.Model, training: TrainingSet, read: Any, repeats: int = 2) -> float:
     """Return the seconds of an epoch of `fit`, after one that warms up: the best of `repeats`."""
     model.compile(keras.optimizers.Adam(1e-3), "binary_crossentropy", jit_compile=False)
@@ -134,6 +144,7 @@ def main() -> None:
     cold = measure_cold_start()
     print(f"classify one film: {cold['classify_s']:.2f} s, bare script {cold['bare_script_s']:.2f} s: "
           f"ratio {cold['ratio']:.2f} (goal 1.3 at most)")  # fmt: skip
+    batch = measure_batch()
     training = measure_training(arguments.films)
     print(
         f"training, {training['unfreeze']:.0%} unfrozen: plain fit {training['plain_ms']:.0f} ms a film, cached "
@@ -141,7 +152,8 @@ def main() -> None:
     )
     for epochs, ratio in training["speedup_by_epochs"].items():
         print(f"  {epochs} epochs: {ratio:.2f} times as fast as plain fit (goal 2)")
-    files.write_json(Path("build/bench-self.json"), {"machine": machine, "cold_start": cold, "training": training})
+    report = {"machine": machine, "cold_start": cold, "batch": batch, "training": training}
+    files.write_json(Path("build/bench-self.json"), report)
 
 
 if __name__ == "__main__":

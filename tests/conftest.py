@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +46,18 @@ def arm64_userland() -> userland.Userland:
 
 
 @pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the sdist of the tree as it is."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = ["bash", str(ROOT / "scripts" / "build_dist.sh"), str(folder)]
+    built = subprocess.run(
+        command, env={"PYTHON": sys.executable, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stderr
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
 def _plot_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Building matplotlib's font cache takes seconds, so the tests share one.
     return tmp_path_factory.mktemp("matplotlib")
@@ -63,6 +78,14 @@ def _isolated_home(
     }.items():
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / folder))
     monkeypatch.setenv("MPLCONFIGDIR", str(_plot_cache))
+
+
+@pytest.fixture(autouse=True)
+def _usual_garbage_collection() -> Iterator[None]:
+    """Undo what the command classify sets for its process, lest models of later tests pile up."""
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
 
 
 @pytest.fixture(autouse=True)

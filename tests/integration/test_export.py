@@ -250,7 +250,8 @@ def test_a_killed_export_leaves_the_old_bundle_whole(tmp_path: Path) -> None:
 
 def test_manifest_of_an_export_reads_back_as_it_was(tiny_bundle: Bundle) -> None:
     stored = json.loads((tiny_bundle.path / "manifest.json").read_text())
-    assert tiny_bundle.manifest.to_json() == stored | {"metrics": tiny_bundle.manifest.to_json()["metrics"]}
+    # JSON knows no tuples.
+    assert json.loads(json.dumps(tiny_bundle.manifest.to_json())) == stored
     assert dataclasses.replace(Bundle.read(tiny_bundle.path).manifest, metrics={}).labels == ("covid", "noncovid")
 
 

@@ -57,14 +57,16 @@ def test_every_artifact_meets_its_vectors(bundle: Bundle, threads: int) -> None:
 
     assert report.passed
     assert report.warnings == ()
-    assert [check.name for check in report.artifacts if check.outputs] == list(bundle.manifest.artifacts)
+    # Keras is the reference itself and has no vectors.
+    compared = {check.name for check in report.artifacts if check.outputs}
+    assert compared == set(bundle.manifest.artifacts) - {"model.keras"}
 
 
 def test_integer_artifacts_answer_the_same_on_any_number_of_threads(bundle: Bundle) -> None:
     chosen = {name: item for name, item in bundle.manifest.artifacts.items() if item.quantization == "int8"}
     report = verify(Bundle(bundle.path, dataclasses.replace(bundle.manifest, artifacts=chosen)), threads=2)
 
-    assert [check.name for check in report.artifacts] == ["model_int8.tflite", "model_int8.onnx"]
+    assert {check.name for check in report.artifacts} == {"model_int8.tflite", "model_int8.onnx"}
     assert max(output.difference for check in report.artifacts for output in check.outputs) <= 1e-6
 
 

@@ -96,7 +96,8 @@ def test_openvino_gives_our_probabilities(
     found = np.concatenate([compiled([film[None]])["probabilities"] for film in pixels])
     differences = np.abs(found - ours(name, read(name), pixels)["probabilities"]).max(axis=1)
     if "float" in name:
-        assert differences.max() <= 1e-3
+        # ONNX Runtime rounds the activations of float16 to half precision, OpenVINO does not.
+        assert differences.max() <= (1e-2 if name == "model_float16.onnx" else 1e-3)
     else:
         # Its quantised layers round in their own way, and without VNNI their sums saturate: single films move far.
         assert np.median(differences) <= 0.05

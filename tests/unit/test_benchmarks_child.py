@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cxr_edge.benchmarks import child, machine, memory
+from cxr_edge.bundle import Bundle
 from cxr_edge.errors import RuntimeFailure
+from tests import models
 
 
 def _ask(code: str, timeout_s: float = 30.0) -> dict[str, object]:
@@ -58,6 +62,25 @@ def test_child_reports_a_missing_bundle_as_its_answer() -> None:
     request = {"task": "predict", "bundle": "/nowhere", "artifact": "m.tflite", "threads": 1, "films": "films.npy"}
     with pytest.raises(RuntimeFailure, match="/nowhere: not a bundle folder"):
         child.ask(request, name="m.tflite")
+
+
+def test_child_leaves_heat_maps_and_typicality_where_it_is_told(brightness_bundle: Bundle, tmp_path: Path) -> None:
+    films = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
+    np.save(tmp_path / "films.npy", films)
+    request = {
+        "task": "predict",
+        "bundle": str(brightness_bundle.path),
+        "artifact": "model_float32.tflite",
+        "threads": 1,
+        "films": str(tmp_path / "films.npy"),
+    }
+    answer = child.ask(request | {"arrays": str(tmp_path)}, name="m")
+    wanted = models.expected(films)
+    assert sorted(answer["arrays"]) == ["heatmap", "typicality"]
+    for name, path in answer["arrays"].items():
+        assert np.load(path, allow_pickle=False) == pytest.approx(wanted[name], rel=1e-5)
+    assert np.array(answer["probabilities"]) == pytest.approx(wanted["probabilities"], rel=1e-5)
+    assert "arrays" not in child.ask(request, name="m")
 
 
 def test_peak_memory_of_a_child_is_its_own() -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cxr_edge.bundle import Artifact, Bundle, InputContract, Manifest
-from cxr_edge.classify import Prediction, choose_artifact, exit_code, find_images, predict
+from cxr_edge.classify import STDIN, Prediction, choose_artifact, exit_code, find_images, predict, predict_all
 from cxr_edge.errors import BundleError, DataError, RuntimeFailure
 from cxr_edge.runtimes import Outputs, Pixels, RuntimeInfo
 
@@ -111,6 +111,30 @@ def test_find_images_gives_a_film_once_when_named_twice(tmp_path: Path) -> None:
 def test_find_images_names_a_missing_path(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.png: does not exist"):
         find_images([tmp_path / "gone.png"])
+
+
+def test_find_images_takes_patterns(tmp_path: Path) -> None:
+    touch(tmp_path, "b.png", "a.png", "c.jpg", "day/d.png")
+
+    assert find_images([tmp_path / "*.png"]) == [tmp_path / "a.png", tmp_path / "b.png"]
+    assert find_images([tmp_path / "**" / "d.png"]) == [tmp_path / "day/d.png"]
+
+
+def test_find_images_takes_a_name_with_brackets_for_a_name_first(tmp_path: Path) -> None:
+    touch(tmp_path, "film[1].png", "film1.png")
+
+    assert find_images([tmp_path / "film[1].png"]) == [tmp_path / "film[1].png"]
+
+
+def test_find_images_names_a_pattern_that_matches_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"\*\.png: does not exist"):
+        find_images([tmp_path / "*.png"])
+
+
+def test_find_images_keeps_standard_input(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+
+    assert find_images([STDIN, tmp_path]) == [STDIN, tmp_path / "a.png"]
 
 
 def test_find_images_refuses_a_folder_without_images(tmp_path: Path) -> None:
@@ -248,6 +272,21 @@ def test_predict_reads_bytes_under_a_name(film: Path) -> None:
     prediction = predict(StatedRuntime(), MANIFEST, Path("-"), film.read_bytes())
 
     assert (prediction.path, prediction.label) == (Path("-"), "covid")
+
+
+def test_predict_all_gives_the_films_in_their_order_around_a_bad_one(film: Path, tmp_path: Path) -> None:
+    touch(tmp_path, "empty.png")
+    films = [film, tmp_path / "empty.png", *[film] * 30]
+    predictions = list(predict_all(StatedRuntime(), MANIFEST, films))
+
+    assert [prediction.path for prediction in predictions] == films
+    assert [index for index, prediction in enumerate(predictions) if prediction.error] == [1]
+
+
+def test_predict_all_reads_given_content_in_the_place_of_a_file(film: Path) -> None:
+    predictions = predict_all(StatedRuntime(), MANIFEST, [STDIN, film], {STDIN: film.read_bytes()})
+
+    assert [prediction.error for prediction in predictions] == [None, None]
 
 
 @pytest.mark.parametrize(("failed", "total", "code"), [(0, 3, 0), (1, 3, 1), (3, 3, 1), (0, 0, 1)])

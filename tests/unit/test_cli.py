@@ -94,6 +94,29 @@ def test_classify_json_is_a_line_of_json_a_film(films: Path, brightness_bundle: 
     assert row["research_only"] == RESEARCH_ONLY
 
 
+def test_classify_reads_standard_input_and_draws_its_overlay(
+    films: Path, brightness_bundle: Bundle, tmp_path: Path
+) -> None:
+    line = ["classify", "-", "--model", str(brightness_bundle.path), "--json", "--heatmap", str(tmp_path / "maps")]
+    result = CliRunner().invoke(main, line, input=(films / "dark.png").read_bytes())
+
+    assert (json.loads(result.stdout)["path"], json.loads(result.stdout)["label"]) == ("-", "noncovid")
+    assert [path.name for path in (tmp_path / "maps").iterdir()] == ["stdin_heatmap.png"]
+
+
+def test_classify_takes_a_quoted_pattern(films: Path, brightness_bundle: Bundle) -> None:
+    result = invoke("classify", films / "d*.png", "--model", brightness_bundle.path, "--json")
+
+    assert [Path(json.loads(line)["path"]).name for line in result.stdout.splitlines()] == ["dark.png"]
+
+
+def test_classify_refuses_a_journal_without_a_watch(films: Path) -> None:
+    result = invoke("classify", films, "--journal", films / "journal")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "add --watch" in result.stderr
+
+
 def test_classify_csv_has_a_header_and_a_record_a_film(films: Path, brightness_bundle: Bundle) -> None:
     result = invoke("classify", films, "--model", brightness_bundle.path, "--csv")
     rows = list(csv.DictReader(result.stdout.splitlines()))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cxr_edge.classify import Prediction
 from cxr_edge.errors import DataError, ImageError, OutputError, UsageError
-from cxr_edge.explain import color_ramp, draw, name_overlays, overlay, write
+from cxr_edge.explain import color_ramp, draw, name_overlay, name_overlays, overlay, write, write_each
 
 HEATMAP = np.zeros((7, 7), np.float32)
 HEATMAP[1, 5] = 1.0
@@ -188,3 +188,19 @@ def test_name_overlays_tells_films_of_one_name_apart() -> None:
     # Some file systems take x and X for one name.
     assert len({str(place).casefold() for place in places.values()}) == 3
     assert places[Path("b/y.png")] == Path("maps/y_heatmap.png")
+
+
+def test_name_overlay_tells_films_of_one_name_apart() -> None:
+    assert name_overlay(Path("a/film.png")) != name_overlay(Path("b/film.png"))
+
+
+def test_write_each_gives_a_film_that_was_taken_away_an_error_and_goes_on(film: Path, tmp_path: Path) -> None:
+    films = [tmp_path / "gone.png", film]
+    predictions = [dataclasses.replace(PREDICTION, path=path) for path in films]
+    rows = list(write_each(predictions, lambda path: tmp_path / "maps" / name_overlay(path)))
+
+    assert [(row.path, row.error is None, row.label) for row in rows] == [
+        (films[0], False, None),
+        (film, True, "covid"),
+    ]
+    assert [path.name for path in (tmp_path / "maps").iterdir()] == [name_overlay(film)]

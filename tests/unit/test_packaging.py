@@ -20,25 +20,13 @@ import cxr_edge
 ROOT = Path(__file__).resolve().parents[2]
 MAPPED = {"cxr_edge": "cxr_edge", "export": "cxr_edge/export", "benchmarks": "cxr_edge/benchmarks"}
 HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "matplotlib", "scipy", "pydicom", "ai_edge_litert"}
-SET_UP_EXTRAS = ("train", "export", "onnx", "gpu", "dicom", "test")
+SET_UP_EXTRAS = ("train", "export", "onnx", "gpu", "dicom", "interop", "test")
 
 # Written so that neither expression finds itself.
 MACHINE_PATH = re.compile(rb"(?<![\w.~-])/(?:root|work|Users|opt/wheels|tmp/[a-z]+)/|/home/(?!pi\b|user\b|\*)\w")
 REGISTRY_HOST = re.compile(
     rb"pypi[.]org|pythonhosted[.]org|piwheels[.]org|registry[.]npmjs|repo1?[.]maven[.]|anaconda[.]org"
 )
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the sdist of the tree as it is."""
-    folder = tmp_path_factory.mktemp("dist")
-    command = ["bash", str(ROOT / "scripts" / "build_dist.sh"), str(folder)]
-    built = subprocess.run(
-        command, env={"PYTHON": sys.executable, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
-    )
-    assert built.returncode == 0, built.stderr
-    return next(folder.glob("*.whl"))
 
 
 @pytest.fixture(scope="module")

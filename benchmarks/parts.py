@@ -1,0 +1,55 @@
+"""Pieces that every section of the page is made of: sections, paragraphs, tables, an artifact's mark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cxr_edge.benchmarks import plots
+from cxr_edge.benchmarks.result import ArtifactResult
+from cxr_edge.benchmarks.svg import element, text
+from cxr_edge.benchmarks.verdict import FAIL, PASS, UNDECIDED
+
+__all__ = ["badge", "figure", "note", "section", "swatch", "table"]
+
+_BADGES = {PASS: "good", FAIL: "bad", UNDECIDED: "open"}
+
+
+def section(title: str, *parts: str) -> str:
+    """Return a card of the page under a heading; `parts` are markup."""
+    return element("section", element("h2", text(title)), *parts)
+
+
+def note(content: str) -> str:
+    """Return a paragraph of explanation."""
+    return element("p", text(content))
+
+
+def figure(title: str, picture: str) -> str:
+    """Return a picture under its caption."""
+    return element("figure", element("figcaption", text(title)), picture)
+
+
+def badge(outcome: str) -> str:
+    """Return a verdict as a coloured word."""
+    return element("span", text(outcome), class_=f"badge {_BADGES.get(outcome, 'open')}")
+
+
+def table(heads: Sequence[str], rows: Sequence[tuple[ArtifactResult, Sequence[str]]]) -> str:
+    """Return a table, a row an artifact; cells are markup."""
+    head = element("tr", *(element("th", text(title), scope="col") for title in heads))
+    body = [
+        element(
+            "tr",
+            element("th", swatch(row), text(row.name), scope="row"),
+            *(element("td", cell) for cell in cells),
+        )
+        for row, cells in rows
+    ]
+    whole = element("table", element("thead", head), element("tbody", *body))
+    # Reachable by keyboard, for it scrolls sideways on a narrow screen.
+    return element("div", whole, class_="scroll", tabindex="0")
+
+
+def swatch(row: ArtifactResult) -> str:
+    """Return an artifact's mark at the size of text."""
+    return element("svg", plots.mark(row, 7, 7, 4.5), viewBox="0 0 14 14", class_="swatch", aria_hidden="true")

@@ -1,0 +1,281 @@
+"""The sections of the page that are about answers: verdicts, operating points, sources, heat maps, the gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cxr_edge.benchmarks import drift_plots, parts, wording
+from cxr_edge.benchmarks.findings import DriftReport, GalleryFilm, SourceReport, Typicality
+from cxr_edge.benchmarks.gallery import Pictures
+from cxr_edge.benchmarks.result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.svg import element, text
+from cxr_edge.metrics import Interval
+
+__all__ = ["show_drift", "show_gallery", "show_localisation", "show_operating_points", "show_sources"]
+
+_DRIFT_HEADS = ("Artifact", "MB", "AUC [95 %]", "Change of AUC [95 %]", "Verdict", "Flips", "Spoiled / corrected",
+                "McNemar p", "Largest change", "Mean change")  # fmt: skip
+_SHOWN_MAPS = 3
+
+
+def show_drift(result: BenchResult) -> str:
+    """Return the verdicts: a plot of the changes against the margin, a table, and each reason in words."""
+    margin, model = result.options.margin, result.model
+    explanation = (
+        f"Changes are against {result.reference} on the same films. The verdict is on a loss of AUC of {margin:g}: "
+        "pass where the 95 % interval of the change (paired DeLong) rules it out, fail where it shows it, and else "
+        f"the films are too few to tell. A flip is a film called otherwise at the threshold {model.threshold:.3f} for "
+        f"{model.positive}; spoiled ones the reference had right. McNemar's exact test asks whether as many were "
+        "corrected as spoiled; the other changes are of the probability."
+    )
+    reasons = (
+        element("li", parts.badge(outcome), " ", element("b", text(row.name)), text(f": {reason}"))
+        for row, outcome, reason in wording.explain_verdicts(result)
+    )
+    films = len(result.data.films)
+    return parts.section(
+        "Drift: may an artifact stand in for the reference?",
+        parts.note(explanation),
+        element(
+            "div",
+            parts.figure("Change of AUC, 95 % interval, and the margin", drift_plots.draw_changes(result)),
+            element("ul", *reasons, class_="reasons"),
+            class_="plots",
+        ),
+        parts.table(_DRIFT_HEADS, [(row, _drift_cells(row, films)) for row in result.artifacts]),
+        _failures(result),
+    )
+
+
+def show_operating_points(result: BenchResult) -> str:
+    """Return sensitivity and specificity at the old and the refitted threshold, and the calibration."""
+    rows = [(row, row.drift) for row in result.artifacts if row.drift is not None]
+    if not rows:
+        return ""
+    fitted, at = rows[0][1].transfer.fitted_on, result.options.specificity
+    flatters = " These are the measured films themselves, so the refitted rates flatter." * (
+        fitted == result.data.split
+    )
+    points = (
+        f"Old: at the bundle's threshold {result.model.threshold:.3f}, which was chosen on the float model. Refitted: "
+        f"at a threshold chosen for each artifact, with the largest sensitivity + specificity on the split {fitted}."
+        f"{flatters} Where only the refitted rates are those of the reference, the artifact needs a threshold of its "
+        "own."
+    )
+    calibration = (
+        "ECE is the calibration error in 10 bins of equal mass, Brier the mean squared error of the probability. "
+        "Distinct scores and tied pairs, a positive and a negative film of one score, tell how coarse the scores are. "
+        "Untypical films are over the limit of typicality, otherwise those that the float artifact judges otherwise. "
+        "Intervals of sensitivities and of ECE are bootstrapped within the classes."
+    )
+    point_heads = ("Artifact", "Old sens / spec", "Refitted sens / spec", "Refitted threshold",
+                   f"Sens at spec {at:g} [95 %]", "Its change [95 %]")  # fmt: skip
+    calibration_heads = ("Artifact", "ECE", "Change [95 %]", "Brier", "Change [95 %]", "Distinct scores", "Tied pairs",
+                         "Untypical films")  # fmt: skip
+    return parts.section(
+        "Operating points and calibration",
+        parts.note(points),
+        parts.table(point_heads, [(row, _point_cells(drift)) for row, drift in rows]),
+        parts.note(calibration),
+        parts.table(calibration_heads, [(row, _calibration_cells(drift)) for row, drift in rows]),
+    )
+
+
+def show_sources(result: BenchResult) -> str:
+    """Return AUC, flips and rates within each source, so that a shortcut shows; empty for films of one source."""
+    rows = [(row, row.drift) for row in result.artifacts if row.drift is not None]
+    if not rows or len(rows[0][1].sources) < 2:
+        return ""
+    sources = rows[0][1].sources
+    heads = [f"{name} ({part.positive_films} + {part.negative_films} films)" for name, part in sources.items()]
+    shortcut = wording.describe_shortcut(result)
+    body = [
+        (row, [text(wording.format_interval(drift.auc)), *map(_source_cell, drift.sources.values())])
+        for row, drift in rows
+    ]
+    return parts.section(
+        "By source",
+        parts.note(
+            "Among the films of one source no difference between sources can raise an AUC; where a source holds one "
+            "class only, it has a sensitivity or a specificity instead. Changes of AUC and flips are against the "
+            "reference."
+        ),
+        element("p", text(f"Mind: {shortcut}."), class_="mind") if shortcut else "",
+        parts.table(("Artifact", "All films: AUC", *heads), body),
+    )
+
+
+def show_localisation(result: BenchResult) -> str:
+    """Return how well heat maps lie on the lesions; empty where no masks are."""
+    rows = [
+        (row, found)
+        for row in result.artifacts
+        if row.drift is not None and (found := row.drift.localisation) is not None
+    ]
+    if not rows:
+        return ""
+    first = rows[0][1]
+    explanation = (
+        f"On the {first.films} positive films with a lesion mask. Hit rate: the hottest of the 49 cells meets the "
+        f"lesion (an even map: {first.chance_hit_rate:.3f}). Energy: how much of the map lies on it (an even map: "
+        f"{first.chance_energy:.3f}). Lost, gained and change are against {first.reference}. The Keras model has "
+        "no map. A map is of the likelier class, whichever that is."
+    )
+    heads = ("Artifact", "Hit rate [95 %]", "Hits lost / gained", "Energy", "Change of energy [95 %]")
+    body = [
+        (
+            row,
+            [
+                wording.format_interval(found.hit_rate),
+                "reference" if found.hits_lost is None else f"{found.hits_lost} / {found.hits_gained}",
+                f"{found.energy:.3f}",
+                _optional(found.energy_change),
+            ],
+        )
+        for row, found in rows
+    ]
+    return parts.section("Heat maps on the lesions", parts.note(explanation), parts.table(heads, body))
+
+
+def show_gallery(result: BenchResult, pictures: Mapping[str, Pictures]) -> str:
+    """Return the films on which artifacts differ most, with every score and the maps over the film."""
+    if not result.gallery:
+        return ""
+    flipped = sum(entry.margin > 0 for entry in result.gallery)
+    explanation = (
+        f"The films by margin: how far the worst artifact lies beyond the threshold ({flipped} of these are flips), or "
+        "how near it came. On each strip the line is the threshold. Maps show what spoke for the likelier class."
+    )
+    warning = ""
+    if pictures and not result.data.simulated:
+        warning = element(
+            "p",
+            text("This page holds films of the data set. Pass it on only where their licences allow."),
+            class_="mind",
+        )
+    cards = (_card(entry, result, pictures.get(entry.film)) for entry in result.gallery)
+    return parts.section(
+        "Films on which artifacts differ", parts.note(explanation), warning, element("div", *cards, class_="gallery")
+    )
+
+
+def _drift_cells(row: ArtifactResult, films: int) -> list[str]:
+    size, drift = wording.format_number(row.size_bytes / 1e6), row.drift
+    if drift is None:
+        return [size, "failed", *[""] * 7]
+    change = drift.change
+    if change is None:
+        return [size, wording.format_interval(drift.auc), "reference", *[""] * 6]
+    flips = change.flips
+    return [
+        size,
+        wording.format_interval(drift.auc),
+        wording.format_interval(change.auc, sign="+"),
+        parts.badge(change.verdict.outcome),
+        f"{flips.count}/{films}",
+        f"{flips.spoiled} / {flips.corrected}",
+        text(wording.format_p(flips.p_correct).removeprefix("p ")),
+        f"{change.largest:.4f}",
+        f"{change.mean:.4f}",
+    ]
+
+
+def _point_cells(drift: DriftReport) -> list[str]:
+    change, anew = drift.change, drift.transfer
+    return [
+        f"{drift.sensitivity:.3f} / {drift.specificity:.3f}",
+        f"{anew.sensitivity:.3f} / {anew.specificity:.3f}",
+        f"{anew.threshold:.3f}",
+        wording.format_interval(drift.sensitivity_at),
+        _optional(None if change is None else change.sensitivity_at),
+    ]
+
+
+def _calibration_cells(drift: DriftReport) -> list[str]:
+    change = drift.change
+    return [
+        f"{drift.calibration_error:.3f}",
+        _optional(None if change is None else change.calibration_error),
+        f"{drift.brier:.3f}",
+        _optional(None if change is None else change.brier),
+        str(drift.distinct_scores),
+        f"{drift.tied_pairs:.2%}",
+        _describe_typicality(drift.typicality),
+    ]
+
+
+def _describe_typicality(found: Typicality | None) -> str:
+    if found is None:
+        return ""
+    return f"{found.untypical}" if found.flips is None else f"{found.untypical}, {found.flips} otherwise"
+
+
+def _optional(value: Interval | None) -> str:
+    return "" if value is None else wording.format_interval(value, sign="+")
+
+
+def _source_cell(part: SourceReport) -> str:
+    found = []
+    if part.auc is not None:
+        found.append(wording.format_interval(part.auc))
+        if part.change is not None:
+            found.append(f"change {wording.format_interval(part.change, sign='+')}")
+    elif part.sensitivity is not None:
+        found.append(f"sens {part.sensitivity:.3f}")
+    elif part.specificity is not None:
+        found.append(f"spec {part.specificity:.3f}")
+    if part.flips is not None:
+        found.append(f"{part.flips} flips")
+    return "<br>".join(text(line) for line in found)
+
+
+def _failures(result: BenchResult) -> str:
+    reasons = [element("li", text(reason)) for row in result.artifacts for reason in row.failures]
+    return element("ul", *reasons, class_="failures") if reasons else ""
+
+
+def _card(entry: GalleryFilm, result: BenchResult, pictures: Pictures | None) -> str:
+    row = result.data.films.index(entry.film)
+    truth = result.model.positive if result.data.positive[row] else f"not {result.model.positive}"
+    kind = "flip" if entry.margin > 0 else "agree"
+    title = element(
+        "h3", element("span", text(truth), class_="truth"), text(f" {result.data.sources[row]}"), class_=kind
+    )
+    scored = [(item, item.drift.scores[row]) for item in result.artifacts if item.drift is not None]
+    called = {item.name: score >= result.model.threshold for item, score in scored}
+    lines = (
+        element(
+            "li",
+            parts.swatch(item),
+            element("span", text(item.name), class_="name"),
+            element("span", text(f"{score:.3f}"), class_="score"),
+            class_="flipped" if called[item.name] != called[result.reference] else "same",
+        )
+        for item, score in scored
+    )
+    facts = element("p", text(f"{entry.film} · margin {entry.margin:+.3f}"), class_="film")
+    strip = drift_plots.draw_scores(scored, result.model.threshold)
+    shown = "" if pictures is None else _panels(pictures, _choose_maps(entry, called, result))
+    return element("article", title, shown, strip, element("ul", *lines, class_="scores"), facts)
+
+
+def _choose_maps(entry: GalleryFilm, called: Mapping[str, bool], result: BenchResult) -> list[str]:
+    """Return whose maps to show: a float one first, then those that disagree with the reference."""
+    names = [item.name for item in result.artifacts if item.name in entry.heatmaps]
+    apart = [name for name in names if called[name] != called[result.reference]]
+    same = [name for name in names if name not in apart]
+    chosen = [*same[:1], *apart][:_SHOWN_MAPS]
+    return [*chosen, *(name for name in same[1:] if name not in chosen)][:_SHOWN_MAPS]
+
+
+def _panels(pictures: Pictures, names: list[str]) -> str:
+    labelled = [("film", pictures.film), *((name, pictures.overlays[name]) for name in names)]
+    panels = (
+        element(
+            "figure",
+            f'<img src="{url}" alt="{text(label)}" width="168" height="168">',
+            element("figcaption", text(label.removeprefix("model_"))),
+        )
+        for label, url in labelled
+    )
+    return element("div", *panels, class_="panels")

@@ -1,0 +1,182 @@
+"""A bench result as text for a terminal, at most 120 columns wide."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from cxr_edge import RESEARCH_ONLY
+from cxr_edge.benchmarks import wording
+from cxr_edge.benchmarks.result import ArtifactResult, BenchResult, LatencyReport
+
+__all__ = ["WIDTH", "lay_out", "table"]
+
+WIDTH = 120
+
+Columns = Sequence[tuple[str, int, str]]
+
+_COLUMNS: Columns = (
+    # title, width, alignment
+    ("artifact", 20, "<"),
+    ("MB", 5, ">"),
+    ("AUC [95 %]", 20, "<"),
+    ("change of AUC [95 %]", 23, "<"),
+    ("flips", 9, ">"),
+    ("verdict", 7, "<"),
+    ("p50 / p90 / p99 ms", 18, "<"),
+    ("MiB", 4, ">"),
+)
+_DETAILS: Columns = (
+    ("artifact", 20, "<"),
+    ("sens / spec", 13, "<"),
+    ("fitted anew", 24, "<"),
+    ("change of sens at spec", 23, "<"),
+    ("ECE", 5, ">"),
+    ("Brier", 5, ">"),
+    ("max|dp|", 7, ">"),
+    ("scores", 8, ">"),
+)
+_OTHERS: Columns = (
+    ("artifact", 20, "<"),
+    ("device", 30, "<"),
+    ("threads", 7, ">"),
+    ("p50 / p90 / p99 ms", 18, "<"),
+    ("MiB", 4, ">"),
+)
+_MEASURED = "measured"
+
+
+def table(result: BenchResult) -> str:
+    """Return the result as text of at most 120 columns, the research-only line last."""
+    lines = list(_head(_COLUMNS))
+    for row in result.artifacts:
+        lines.extend(_lay_out_row(row, result))
+    for kind in dict.fromkeys(item.kind for row in result.artifacts for item in row.latencies):
+        if kind != _MEASURED:
+            lines += ["", wording.clean(kind), *_head(_OTHERS), *_lay_out_others(result, kind)]
+    lines += ["", *_head(_DETAILS)]
+    lines += [lay_out(_DETAILS, _detail_cells(row)) for row in result.artifacts if row.drift is not None]
+    lines.append("")
+    for paragraph in _describe(result):
+        lines.extend(textwrap.wrap(wording.clean(paragraph), WIDTH, subsequent_indent="  "))
+    return "\n".join([*lines, RESEARCH_ONLY])
+
+
+def lay_out(columns: Columns, cells: Sequence[str]) -> str:
+    """Return one line of a table; the first cell is cut in its middle where it is too long."""
+    named = (_shorten(wording.clean(cells[0]), columns[0][1]), *cells[1:])
+    padded = (f"{cell:{align}{width}}" for cell, (_, width, align) in zip(named, columns, strict=True))
+    return "  ".join(padded).rstrip()
+
+
+def _head(columns: Columns) -> Iterator[str]:
+    yield lay_out(columns, [title for title, _, _ in columns])
+    yield lay_out(columns, ["-" * width for _, width, _ in columns])
+
+
+def _lay_out_row(row: ArtifactResult, result: BenchResult) -> Iterator[str]:
+    measured = [item for item in row.latencies if item.kind == _MEASURED]
+    first, rest = measured[:1], measured[1:]
+    size = wording.format_number(row.size_bytes / 1e6)
+    if row.drift is not None or row.latencies:
+        yield lay_out(
+            _COLUMNS, [row.name, size, *_drift_cells(row, result), *_latency_cells(first[0] if first else None)]
+        )
+    else:
+        yield lay_out(_COLUMNS, [row.name, size, "failed", "", "", "", "", ""])
+    for latency in rest:
+        name = f"{latency.device}, " * (len(result.options.devices) > 1) + f"{latency.threads} threads"
+        yield lay_out(_COLUMNS, [f"  {name}", "", "", "", "", "", *_latency_cells(latency)])
+    for failure in row.failures:
+        yield from textwrap.wrap(wording.clean(failure), WIDTH, initial_indent="  ! ", subsequent_indent="    ")
+
+
+def _lay_out_others(result: BenchResult, kind: str) -> Iterator[str]:
+    for row in result.artifacts:
+        for item in row.latencies:
+            if item.kind == kind:
+                device = _shorten(wording.clean(item.device), _OTHERS[1][1])
+                yield lay_out(_OTHERS, [row.name, device, str(item.threads), *_latency_cells(item)])
+
+
+def _drift_cells(row: ArtifactResult, result: BenchResult) -> list[str]:
+    if row.drift is None:
+        return [""] * 4
+    change = row.drift.change
+    if change is None:
+        return [wording.format_interval(row.drift.auc), "reference", "", ""]
+    flips = f"{change.flips.count}/{len(result.data.films)}"
+    changed = wording.format_interval(change.auc, sign="+")
+    return [wording.format_interval(row.drift.auc), changed, flips, wording.short_verdict(row)]
+
+
+def _latency_cells(latency: LatencyReport | None) -> list[str]:
+    if latency is None:
+        return ["", ""]
+    times = (latency.p50_ms, latency.p90_ms, latency.p99_ms)
+    return [" / ".join(wording.format_number(value) for value in times), f"{latency.peak_mib:.0f}"]
+
+
+def _detail_cells(row: ArtifactResult) -> list[str]:
+    drift = row.drift
+    if drift is None:
+        return [row.name, *[""] * 7]
+    anew, change = drift.transfer, drift.change
+    return [
+        row.name,
+        f"{drift.sensitivity:.3f} / {drift.specificity:.3f}",
+        f"{anew.sensitivity:.3f} / {anew.specificity:.3f} at {anew.threshold:.3f}",
+        "reference" if change is None else wording.format_interval(change.sensitivity_at, sign="+"),
+        f"{drift.calibration_error:.3f}",
+        f"{drift.brier:.3f}",
+        "" if change is None else f"{change.largest:.4f}",
+        str(drift.distinct_scores),
+    ]
+
+
+def _describe(result: BenchResult) -> Iterator[str]:
+    options, machine = result.options, result.machine
+    for row, outcome, reason in wording.explain_verdicts(result):
+        yield f"{row.name}: {outcome}: {reason}"
+    yield (
+        f"films: {wording.describe_films(result)}; all changes are against {result.reference}, flips and sens / spec "
+        f"at the threshold {result.model.threshold:.3f}; the verdict is on a loss of AUC of {options.margin:g}"
+    )
+    yield _explain_details(result)
+    within = wording.describe_sources(result)
+    if within:
+        yield f"AUC within a source ({result.reference}): {within}"
+    shortcut = wording.describe_shortcut(result)
+    if shortcut:
+        yield f"mind: {shortcut}"
+    for row in result.artifacts:
+        maps = wording.describe_localisation(row)
+        if maps:
+            yield f"heat maps of {row.name}: {maps}"
+    ran = dict.fromkeys(f"{item.runtime} ({item.delegate})" for row in result.artifacts for item in row.latencies)
+    threads = dict.fromkeys(str(item.threads) for row in result.artifacts for item in row.latencies)
+    yield (
+        f"ran on: {machine.cpu_model}, {machine.usable_cores} of {machine.cores} cores, {machine.system}, "
+        f"Python {machine.python}; {', '.join(ran) or 'nothing was timed'}; threads: {', '.join(threads) or '-'}"
+    )
+    runs = ", ".join(f"{row.name} {item.runs}" for row in result.artifacts for item in row.latencies[:1])
+    yield f"timed runs: {runs or 'none'}; MiB is the peak memory of a fresh process"
+    yield from (f"warning: {text}" for text in result.warnings)
+    if result.budget is not None:
+        yield from (f"budget missed: {miss.artifact}: {miss.fact}" for miss in result.budget.misses)
+        if not result.budget.misses:
+            yield f"budget met by {', '.join(result.budget.artifacts)}"
+
+
+def _explain_details(result: BenchResult) -> str:
+    fitted = next((row.drift.transfer.fitted_on for row in result.artifacts if row.drift is not None), "val")
+    flatters = " (these films themselves, so the rates flatter)" if fitted == result.data.split else ""
+    return (
+        f"fitted anew: sens / spec at the artifact's own threshold, Youden's on {fitted}{flatters}; change of sens at "
+        f"spec {result.options.specificity:g} with a bootstrap interval; ECE: calibration error, 10 bins of equal "
+        f"mass; max|dp|: largest change of the probability of {result.model.positive}; scores: how many differ"
+    )
+
+
+def _shorten(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width // 2 - 1]}...{text[-(width - width // 2 - 2) :]}"
