@@ -9,7 +9,8 @@ from typing import Any
 from cxr_edge.benchmarks import devices
 from cxr_edge.benchmarks.devices import Device, DeviceOptions
 from cxr_edge.benchmarks.devices.estimate import EstimateDevice
-from cxr_edge.benchmarks.result import BenchOptions, BenchResult, DeviceReport, DriftReport, Estimate
+from cxr_edge.benchmarks.findings import DriftReport
+from cxr_edge.benchmarks.result import BenchOptions, BenchResult, DeviceReport, Estimate
 from cxr_edge.bundle import Artifact, Bundle
 from cxr_edge.errors import DataError, DeviceError, RuntimeFailure
 from cxr_edge.progress import Progress
@@ -82,8 +83,10 @@ def _name_device(device: str, reason: str) -> str:
 def _describe_row(found: DeviceReport, reference: str) -> str:
     parts = []
     if found.drift is not None and found.drift.change is not None:
-        change: Any = found.drift.change
-        parts.append(f"{change.flips} flips and a largest change of {change.largest:.2g} against {reference} here")
+        change = found.drift.change
+        parts.append(
+            f"{change.flips.count} flips and a largest change of {change.largest:.2g} against {reference} here"
+        )
     if found.estimate is not None:
         figure = found.estimate
         parts.append(
