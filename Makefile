@@ -41,7 +41,8 @@ format: $(READY) ## put the code into the one format
 docs: $(READY) ## write docs/cli.md from the commands' own help
 	$(BIN)/python scripts/help_text.py
 
-bench-self: $(READY) ## measure training, export, one film and a folder of films against bare code
+bench-self: $(READY) ## measure our own speed: bench against the runtimes' tools, training, export, classify
+	$(BIN)/python scripts/bench_fidelity.py
 	$(BIN)/python scripts/bench_self.py
 	$(BIN)/python scripts/bench_export.py
 

@@ -1,8 +1,9 @@
 """The process that `child.ask` starts: reads one request from stdin, does it, writes one answer to stdout.
 
 Tasks: `predict`, the probabilities of all films; `time`, one turn of timed runs. Both name a bundle, an artifact in
-it, a thread count and a .npy file of film pixels. Where `predict` names a folder, `arrays`, the artifact's other
-outputs go there as .npy files, and the answer's `arrays` has their paths.
+it, a thread count and a .npy file of film pixels, and may name an accelerator. Where `predict` names a folder,
+`arrays`, the artifact's other outputs go there as .npy files, and the answer's `arrays` has their paths. `count`, the
+multiplications of a .tflite; `adapters`, the graphics processors that WebGPU finds.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from cxr_edge.benchmarks import conditions
 from cxr_edge.benchmarks.memory import peak_mib
 
 __all__ = ["main"]
@@ -50,11 +52,18 @@ def _claim_stdout() -> BinaryIO:
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     from cxr_edge.errors import CxrEdgeError
 
-    tasks: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"predict": _predict, "time": _time}
+    tasks: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        "predict": _predict,
+        "time": _time,
+        "count": _count,
+        "adapters": _adapters,
+    }
     try:
         return tasks[request["task"]](request)
     except (CxrEdgeError, MemoryError) as error:
-        return {"error": str(error) or f"{request['artifact']}: ran out of memory; free some or use a smaller artifact"}
+        return {
+            "error": str(error) or f"{request.get('artifact')}: ran out of memory; free some or use a smaller artifact"
+        }
 
 
 def _predict(request: dict[str, Any]) -> dict[str, Any]:
@@ -81,6 +90,8 @@ def _time(request: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     films = [film[None] for film in np.load(request["films"], allow_pickle=False)]
+    # Our own modules, which a device compiles anew out of the kit, are no part of an artifact's load time.
+    importlib.import_module("cxr_edge.runtimes")
     start = time.perf_counter()
     _import_library(request["format"])
     imported = time.perf_counter()
@@ -91,12 +102,18 @@ def _time(request: dict[str, Any]) -> dict[str, Any]:
     for index in range(request["warmup_runs"]):
         runtime.run(films[index % len(films)])
     times_ms = _time_runs(runtime.run, films, request["runs"], request["time_s"])
+    # Before larger batches, which warm the processor and raise the memory.
+    condition, peak = conditions.read(), peak_mib()
     return {
         "import_ms": (imported - start) * 1e3,
         "load_ms": (loaded - imported) * 1e3,
         "first_ms": (first - loaded) * 1e3,
         "times_ms": times_ms,
-        "peak_mib": peak_mib(),
+        "peak_mib": peak,
+        "condition": condition,
+        "coverage": _coverage(runtime),
+        "batch": request.get("batch", 1),
+        "batch_ms": _time_batches(runtime.run, films, request.get("batch", 1)),
         "runtime": f"{runtime.info.library} {runtime.info.version}",
         "delegate": runtime.info.delegate,
         "threads": runtime.info.threads,
@@ -115,6 +132,42 @@ def _time_runs(run: Callable[[Any], Any], films: list[Any], runs: int, time_s: f
     return times_ms
 
 
+def _time_batches(run: Callable[[Any], Any], films: list[Any], size: int) -> list[float]:
+    """Time runs of `size` films at once, in ms, for half a second; none for single films."""
+    import numpy as np
+
+    if size < 2:
+        return []
+    batch = np.concatenate([films[number % len(films)] for number in range(size)])
+    run(batch)
+    return _time_runs(run, [batch], 3, 0.5)
+
+
+def _coverage(runtime: Any) -> float | None:
+    """Return the share of the graph's operations that the delegate or provider runs; None where nothing tells."""
+    operations = getattr(runtime, "operations", None)
+    if operations is None:
+        share: float | None = runtime.info.details.get("coverage")
+        return share
+    from cxr_edge.benchmarks import coverage
+
+    taken, every = coverage.count_delegated(operations())
+    return taken / every if every else None
+
+
+def _count(request: dict[str, Any]) -> dict[str, Any]:
+    from cxr_edge.benchmarks import coverage
+
+    _, runtime = _open(request)
+    return {"macs": coverage.count_macs(runtime.operations(), runtime.shapes())}
+
+
+def _adapters(request: dict[str, Any]) -> dict[str, Any]:
+    from cxr_edge.runtimes import gpu
+
+    return {"adapters": gpu.list_adapters(software=request["software"])}
+
+
 def _import_library(format: str) -> None:
     for name in _LIBRARIES.get(format, ()):
         # A library that is missing is the adapter's to report.
@@ -129,6 +182,11 @@ def _open(request: dict[str, Any]) -> tuple[Any, Any]:
 
     bundle = Bundle.read(Path(request["bundle"]))
     artifact = bundle.artifact(request["artifact"])
+    if request.get("accelerator"):
+        from cxr_edge.runtimes import gpu
+
+        content, software = bundle.artifact_bytes(artifact), request.get("software", False)
+        return artifact, gpu.open(content, request["accelerator"], name=artifact.name, software=software)
     return artifact, runtimes.open_artifact(bundle, artifact, threads=request["threads"])
 
 

@@ -6,24 +6,38 @@ import dataclasses
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import cxr_edge
 from cxr_edge import files, metrics
-from cxr_edge.benchmarks import drift, gallery, gate, latency, localisation, machine
+from cxr_edge.benchmarks import (
+    devices,
+    drift,
+    elsewhere,
+    gallery,
+    gate,
+    latency,
+    localisation,
+    machine,
+    unrest,
+)
 from cxr_edge.benchmarks.drift import Answers, Truth
+from cxr_edge.benchmarks.elsewhere import Ask
 from cxr_edge.benchmarks.findings import DriftReport
+from cxr_edge.benchmarks.journal import Journal, key_of
 from cxr_edge.benchmarks.latency import Subject
 from cxr_edge.benchmarks.result import (
     ArtifactResult,
     BenchOptions,
     BenchResult,
     DataFacts,
+    DeviceReport,
     LatencyReport,
     ModelFacts,
 )
@@ -34,20 +48,28 @@ from cxr_edge.errors import BundleError, DataError, OutputError, RuntimeFailure,
 from cxr_edge.metrics import Floats
 from cxr_edge.progress import Progress
 
-__all__ = ["DEVICES", "BenchOptions", "run"]
+__all__ = ["STRICT", "BenchOptions", "run"]
 
-DEVICES = ("cpu",)
+STRICT: dict[str, Any] = {"min_runs": 1024, "min_time_s": 60.0}
+"""What `--strict` asks for: the runs and seconds that MLPerf's single-stream scenario asks for."""
 
 _TIMED_FILMS = 16
 _FORMATS = ("keras", "tflite", "onnx")
 
 
 def run(
-    bundle: Bundle, dataset: Dataset, options: BenchOptions, *, out: Path | None, limits: Limits | None = None
+    bundle: Bundle,
+    dataset: Dataset,
+    options: BenchOptions,
+    *,
+    out: Path | None,
+    limits: Limits | None = None,
+    resume: bool = False,
 ) -> BenchResult:
     """Measure every artifact of `bundle` on the films of one split, and hold them to `limits`.
 
-    Nothing is written but `out`, the folder the report is meant for, is proved writable before the measuring starts.
+    Nothing is written but `out`, the folder the report is meant for, is proved writable before the measuring starts;
+    finished turns are kept in it until the end, and `resume` takes those of an interrupted run of the same kind over.
     An artifact that fails is a row with its reason. Raises UsageError for options that cannot be, BundleError
     without an artifact to compare with, RuntimeFailure when none of them runs, DataError, OutputError.
     """
@@ -61,26 +83,47 @@ def run(
     chosen = dataset.select(split=options.split)
     fitting = _choose_fitting(bundle, dataset, options.split)
     truth = _read_truth(bundle, chosen, fitting, options.split)
-    with _scratch() as folder:
+    with _scratch() as folder, ExitStack() as stack:
+        opened = elsewhere.open_all(options, stack)
         both = dataclasses.replace(chosen, items=chosen.items + fitting.items)
         with Progress("films", len(both.items)) as progress:
             pixels = both.pixels(progress=progress)
-        answers, failures = _predict_all(bundle, artifacts, _save(folder / "films.npy", pixels), len(chosen.items))
+        films = _save(folder / "films.npy", pixels)
+        answers, failures = _predict_all(bundle, artifacts, films, len(chosen.items))
         reference = _choose_reference(answers, failures)
         reports = _compare_all(answers, truth, options, reference, failures)
         shown = gallery.choose(
             {name: answers[name] for name in reports}, reference, truth, [item.item_id for item in chosen.items]
         )
+        sound = [item for item in artifacts if item.name in reports]
+
+        def judge(artifact: Artifact, ask: Ask) -> DriftReport:
+            # Without maps: they are compared where both were made here.
+            found = drift.predict(bundle, artifact, films, len(chosen.items), ask=ask)
+            return drift.compare(_fill_in(found), truth, options, answers[reference], None)
+
+        others, missed = elsewhere.measure(bundle, sound, opened.values(), judge)
         timed = _save(folder / "timed.npy", _pick_films(pixels[: len(chosen.items)], options.seed))
+        identities = [device.identity for device in opened.values()]
+        key = key_of(options, artifacts, chosen.fingerprint(), identities)
+        journal = None if out is None else Journal(out, key, resume=resume)
         activity = machine.Activity()
-        turns = latency.schedule([item for item in artifacts if item.name in reports], options)
-        latencies, faults = latency.measure(bundle, turns, timed, options)
+        there = {name: opened[name] for name in elsewhere.timed(opened)}
+        turns = latency.schedule(sound, options, there)
+        latencies, faults = latency.measure(bundle, turns, timed, options, there, journal)
         disturbance = activity.warning()
+        if journal is not None:
+            journal.clear()
+    for name, reasons in missed.items():
+        failures.setdefault(name, []).extend(reasons)
     for subject, reason in faults.items():
         failures.setdefault(subject.artifact, []).append(
             f"{latency.name_threads(subject.device, subject.threads)}: {reason}"
         )
-    rows = tuple(_make_row(item, reports.get(item.name), latencies, failures.get(item.name, [])) for item in artifacts)
+    rows = tuple(
+        _make_row(item, reports.get(item.name), latencies, failures.get(item.name, []), others.get(item.name, []))
+        for item in artifacts
+    )
     return BenchResult(
         version=cxr_edge.__version__,
         started=started.isoformat(timespec="seconds"),
@@ -98,9 +141,8 @@ def run(
 
 
 def _check_options(options: BenchOptions) -> None:
-    unknown = [device for device in options.devices if device not in DEVICES]
-    if unknown or not options.devices:
-        raise UsageError(f"device '{(*unknown, '')[0]}' is not known; choose from: {', '.join(DEVICES)}")
+    for device in options.devices or ("",):
+        devices.check(device)
     if not options.threads or min(options.threads) < 1:
         raise UsageError("threads: must be 1 or more; give --threads 1")
     if options.min_runs < 1 or options.min_time_s < 0 or options.warmup_runs < 0:
@@ -230,18 +272,25 @@ def _compare_all(
     reports = {}
     maps = drift.first_with_maps(answers)
     for name, found in answers.items():
-        if not len(found.fit_scores):
-            found = dataclasses.replace(found, fit_scores=found.scores)
         try:
             other = None if name == reference else answers[reference]
-            reports[name] = drift.compare(found, truth, options, other, maps)
+            reports[name] = drift.compare(_fill_in(found), truth, options, other, maps)
         except DataError as error:
             failures[name] = [f"{name}: {error}"]
     return reports
 
 
+def _fill_in(found: Answers) -> Answers:
+    """Return the answers with those to fit thresholds on, which are the measured ones where there are no others."""
+    return found if len(found.fit_scores) else dataclasses.replace(found, fit_scores=found.scores)
+
+
 def _make_row(
-    artifact: Artifact, report: DriftReport | None, latencies: Mapping[Subject, LatencyReport], failures: list[str]
+    artifact: Artifact,
+    report: DriftReport | None,
+    latencies: Mapping[Subject, LatencyReport],
+    failures: list[str],
+    others: list[DeviceReport],
 ) -> ArtifactResult:
     return ArtifactResult(
         name=artifact.name,
@@ -252,6 +301,7 @@ def _make_row(
         drift=report,
         latencies=tuple(found for subject, found in latencies.items() if subject.artifact == artifact.name),
         failures=tuple(failures),
+        elsewhere=tuple(others),
     )
 
 
@@ -297,4 +347,6 @@ def _collect_warnings(
     if threads > cores:
         found.append(f"{threads} threads were asked for and {cores} cores may be used; ask for fewer")
     found.append(latency.find_unrest((row.name, report) for row in rows for report in row.latencies))
+    found += unrest.find(rows)
+    found.append(unrest.explain_integers(rows, machine.describe()))
     return tuple(text for text in found if text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ __all__ = ["REFERENCES", "Answers", "Truth", "compare", "count_flips", "first_wi
 
 REFERENCES = ("model.keras", "model_float32.tflite", "model_float32.onnx")
 """What an artifact is compared with: the first of these that runs."""
+
+
+Ask = Callable[..., dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,20 @@ class Answers:
     extras: dict[str, Floats] = field(default_factory=dict)
 
 
-def predict(bundle: Bundle, artifact: Artifact, films: Path, count: int, *, folder: Path | None = None) -> Answers:
+def predict(
+    bundle: Bundle,
+    artifact: Artifact,
+    films: Path,
+    count: int,
+    *,
+    folder: Path | None = None,
+    ask: Ask = child.ask,
+) -> Answers:
     """Return the answers for all films of the .npy file, of which the first `count` are measured on.
 
-    They come from a fresh process, which leaves heat maps and typicality in `folder`, if there is one. Raises
-    RuntimeFailure when the artifact does not load, crashes, or gives other than one probability a label and film.
+    They come from a fresh process, which `ask` starts, by default on this machine, and which leaves heat maps and
+    typicality in `folder`, if there is one. Raises RuntimeFailure when the artifact does not load, crashes, or gives
+    other than one probability a label and film.
     """
     request: dict[str, Any] = {
         "task": "predict",
@@ -79,7 +91,7 @@ def predict(bundle: Bundle, artifact: Artifact, films: Path, count: int, *, fold
     }
     if folder is not None:
         request["arrays"] = str(folder)
-    answer = child.ask(request, name=artifact.name)
+    answer = ask(request, name=artifact.name)
     probabilities = np.asarray(answer["probabilities"], dtype=np.float64)
     labels = len(bundle.manifest.labels)
     if probabilities.ndim != 2 or probabilities.shape[1] != labels:

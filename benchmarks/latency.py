@@ -15,12 +15,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-
-from cxr_edge.benchmarks import child
-from cxr_edge.benchmarks.result import BenchOptions, LatencyReport
+from cxr_edge.benchmarks.devices import Device
+from cxr_edge.benchmarks.journal import Journal
+from cxr_edge.benchmarks.percentiles import percentiles
+from cxr_edge.benchmarks.result import BenchOptions, Condition, LatencyReport
 from cxr_edge.bundle import Artifact, Bundle
-from cxr_edge.errors import RuntimeFailure
+from cxr_edge.errors import DeviceError, RuntimeFailure
 from cxr_edge.progress import Progress
 
 __all__ = ["ROUNDS", "Subject", "Turn", "find_unrest", "measure", "name_threads", "schedule", "summarise"]
@@ -50,63 +50,97 @@ class Turn:
     time_s: float
 
 
-def schedule(artifacts: Iterable[Artifact], options: BenchOptions) -> list[Turn]:
+def schedule(
+    artifacts: Iterable[Artifact], options: BenchOptions, opened: Mapping[str, Device] | None = None
+) -> list[Turn]:
     """Return the turns in the order they are taken; an artifact's turns together have the runs and time asked for.
 
-    Keras starts and runs slowly and is no edge format: it has half the turns, at the first thread count only.
+    `opened` are the devices to time on by their names, those that `options` names where it is left out; what a device
+    refuses has no turn there. Keras starts and runs slowly and is no edge format: it has half the turns, at the first
+    thread count only.
     """
     runs, time_s = math.ceil(options.min_runs / ROUNDS), options.min_time_s / ROUNDS
     known = tuple(artifacts)
     return [
         Turn(Subject(artifact.name, artifact.format, device, threads), runs, time_s)
         for number in range(ROUNDS)
-        for device in options.devices
+        for device in (options.devices if opened is None else opened)
         for threads in options.threads
         for artifact in known
-        if artifact.format != "keras" or (number % 2 == 0 and threads == options.threads[0])
+        if (opened is None or opened[device].refuse(artifact) is None)
+        and (artifact.format != "keras" or (number % 2 == 0 and threads == options.threads[0]))
     ]
 
 
 def measure(
-    bundle: Bundle, turns: Sequence[Turn], films: Path, options: BenchOptions
+    bundle: Bundle,
+    turns: Sequence[Turn],
+    films: Path,
+    options: BenchOptions,
+    opened: Mapping[str, Device],
+    journal: Journal | None = None,
 ) -> tuple[dict[Subject, LatencyReport], dict[Subject, str]]:
-    """Take the turns on the pixels in the .npy file `films`; return each subject's report, or why it has none."""
+    """Take the turns on the pixels in the .npy file `films`; return each subject's report, or why it has none.
+
+    `opened` are the devices by the names that subjects have. A turn that `journal` holds is not taken again.
+    """
     answers: dict[Subject, list[dict[str, Any]]] = defaultdict(list)
     failures: dict[Subject, str] = {}
     with Progress("latency", len(turns)) as progress:
-        for turn in turns:
+        for number, turn in enumerate(turns):
             subject = turn.subject
-            if subject not in failures:
+            kept = None if journal is None else journal.get(number)
+            if kept is not None:
+                answers[subject].append(kept)
+            elif subject not in failures:
                 try:
-                    answers[subject].append(_take(bundle, turn, films, options.warmup_runs))
-                except RuntimeFailure as error:
+                    answer = _take(bundle, turn, films, options, opened[subject.device])
+                except (RuntimeFailure, DeviceError) as error:
                     failures[subject] = str(error)
+                else:
+                    answers[subject].append(answer)
+                    if journal is not None:
+                        journal.put(number, answer)
             progress.advance(note=subject.artifact)
-    reports = {subject: summarise(subject, found) for subject, found in answers.items() if subject not in failures}
+    reports = {
+        subject: summarise(subject, found, opened[subject.device].identity, seed=options.seed)
+        for subject, found in answers.items()
+        if subject not in failures
+    }
     return reports, failures
 
 
-def summarise(subject: Subject, answers: Sequence[Mapping[str, Any]]) -> LatencyReport:
+def summarise(
+    subject: Subject, answers: Sequence[Mapping[str, Any]], identity: str = "", *, seed: int = 0
+) -> LatencyReport:
     """Return the report of one subject from the answers of its turns; percentiles are of all timed runs together."""
-    times_ms = [value for answer in answers for value in answer["times_ms"]]
-    # Linear between the two nearest runs, numpy's default.
-    p50_ms, p90_ms, p99_ms = (float(value) for value in np.percentile(times_ms, (50, 90, 99)))
+    p50, p90, p99 = percentiles([answer["times_ms"] for answer in answers], seed=seed)
+    batches_ms = [value for answer in answers for value in answer.get("batch_ms", ())]
+    batch = max(answer.get("batch", 1) for answer in answers) if batches_ms else 1
     return LatencyReport(
         device=subject.device,
         kind="measured",
         threads=subject.threads,
         runtime=answers[0]["runtime"],
         delegate=answers[0]["delegate"],
-        runs=len(times_ms),
-        p50_ms=p50_ms,
-        p90_ms=p90_ms,
-        p99_ms=p99_ms,
+        runs=sum(len(answer["times_ms"]) for answer in answers),
+        p50_ms=p50.value,
+        p90_ms=p90.value,
+        p99_ms=p99.value,
         import_ms=median(answer["import_ms"] for answer in answers),
         load_ms=median(answer["load_ms"] for answer in answers),
         first_ms=median(answer["first_ms"] for answer in answers),
         peak_mib=max(answer["peak_mib"] for answer in answers),
         increase_mib=max(answer["peak_mib"] - answer["bare_mib"] for answer in answers),
         times_ms=tuple(tuple(round(value, 4) for value in answer["times_ms"]) for answer in answers),
+        identity=identity,
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        coverage=answers[0].get("coverage"),
+        batch=batch,
+        films_per_s=batch / median(batches_ms) * 1e3 if batches_ms else None,
+        conditions=tuple(_read_condition(answer["condition"]) for answer in answers if "condition" in answer),
     )
 
 
@@ -130,7 +164,7 @@ def name_threads(name: str, threads: int) -> str:
     return f"{name}, {threads} thread{'s' * (threads > 1)}"
 
 
-def _take(bundle: Bundle, turn: Turn, films: Path, warmup_runs: int) -> dict[str, Any]:
+def _take(bundle: Bundle, turn: Turn, films: Path, options: BenchOptions, device: Device) -> dict[str, Any]:
     subject = turn.subject
     request = {
         "task": "time",
@@ -139,8 +173,23 @@ def _take(bundle: Bundle, turn: Turn, films: Path, warmup_runs: int) -> dict[str
         "format": subject.format,
         "threads": subject.threads,
         "films": str(films),
-        "warmup_runs": warmup_runs,
+        "warmup_runs": options.warmup_runs,
         "runs": turn.runs,
         "time_s": turn.time_s,
+        # A .tflite has a batch of one.
+        "batch": options.batch if subject.format == "onnx" else 1,
     }
-    return child.ask(request, name=subject.artifact)
+    return device.ask(request, name=subject.artifact)
+
+
+def _read_condition(found: Mapping[str, Any]) -> Condition:
+    def listed(value: Any) -> Any:
+        return None if value is None else tuple(value)
+
+    return Condition(
+        affinity=listed(found["affinity"]),
+        governor=found["governor"],
+        frequency_mhz=found["frequency_mhz"],
+        temperature_c=found["temperature_c"],
+        throttled=listed(found["throttled"]),
+    )

@@ -17,6 +17,7 @@ from cxr_edge import RESEARCH_ONLY
 from cxr_edge.benchmarks.findings import DriftReport, GalleryFilm
 from cxr_edge.benchmarks.machine import Machine
 from cxr_edge.errors import DataError
+from cxr_edge.metrics import Interval
 
 __all__ = [
     "SCHEMA",
@@ -24,7 +25,10 @@ __all__ = [
     "BenchOptions",
     "BenchResult",
     "BudgetReport",
+    "Condition",
     "DataFacts",
+    "DeviceReport",
+    "Estimate",
     "LatencyReport",
     "Miss",
     "ModelFacts",
@@ -49,6 +53,19 @@ class BenchOptions:
     seed: int = 0
     margin: float = 0.01
     specificity: float = 0.90
+    batch: int = 8
+    allow_software_gpu: bool = False
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The processor at the end of a turn; None where the system does not tell."""
+
+    affinity: tuple[int, ...] | None
+    governor: str | None
+    frequency_mhz: float | None
+    temperature_c: float | None
+    throttled: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +74,10 @@ class LatencyReport:
 
     `kind` says whether the figures are measured here, emulated or estimated. `import_ms`, `load_ms` and `first_ms`
     are medians over the turns, memory is the largest of them; `times_ms` keeps every timed run, a tuple a turn.
+
+    `p50`, `p90` and `p99` are the percentiles with 95 % intervals. `coverage` is the share of the graph's operations
+    that the delegate or provider ran, `films_per_s` what `batch` films at once come to, None for a format with a fixed
+    batch of one. `conditions` has the processor's state at the end of each turn.
     """
 
     device: str
@@ -74,6 +95,41 @@ class LatencyReport:
     peak_mib: float
     increase_mib: float
     times_ms: tuple[tuple[float, ...], ...]
+    identity: str = ""
+    withheld: str | None = None
+    p50: Interval | None = None
+    p90: Interval | None = None
+    p99: Interval | None = None
+    coverage: float | None = None
+    batch: int = 1
+    films_per_s: float | None = None
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A published time of a board, or one that follows from such times: the range it lies in, and the source."""
+
+    p50_ms: float
+    low_ms: float
+    high_ms: float
+    source: str
+
+
+@dataclass(frozen=True)
+class DeviceReport:
+    """An artifact on a device other than the processor here. Latencies that were measured are among the artifact's.
+
+    `drift` is of the answers that it gave there, against the reference as it ran here. `withheld` says why there is no
+    latency, or why the device does not run the artifact at all.
+    """
+
+    device: str
+    kind: str
+    identity: str
+    drift: DriftReport | None
+    estimate: Estimate | None
+    withheld: str | None
 
 
 @dataclass(frozen=True)
@@ -88,6 +144,7 @@ class ArtifactResult:
     drift: DriftReport | None
     latencies: tuple[LatencyReport, ...]
     failures: tuple[str, ...]
+    elsewhere: tuple[DeviceReport, ...] = ()
 
 
 @dataclass(frozen=True)

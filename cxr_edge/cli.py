@@ -14,6 +14,7 @@ import click
 
 from cxr_edge import __version__
 from cxr_edge.cli_build import bench, export, train
+from cxr_edge.cli_devices import devices
 from cxr_edge.cli_films import classify, explain
 from cxr_edge.cli_report import report
 from cxr_edge.cli_verify import verify
@@ -101,7 +102,7 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-for command in (train, export, bench, report, verify, classify, explain):
+for command in (train, export, bench, report, verify, devices, classify, explain):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -109,10 +109,15 @@ def export(
 
 @click.command()
 @click.argument("bundle", required=False, type=FOLDER)
-@click.option("--device", "devices", multiple=True, help="Where to measure: cpu.")
+@click.option(
+    "--device", "devices", multiple=True, help="Where to measure, cpu by default; 'cxr-edge devices' lists the choices."
+)
+@click.option("--allow-software-gpu", is_flag=True, help="Let a GPU driver that computes on the CPU stand in.")
 @click.option("--data", default="phantom", show_default=True, help="Films to measure on.")
 @click.option("--split", default="test", show_default=True, help="Which split of them.")
 @click.option("--threads", multiple=True, type=click.IntRange(min=1), help="CPU threads; may be repeated.")
+@click.option("--strict", is_flag=True, help="Time at least 1,024 runs and 60 s each, not 100 and 5 s.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same kind in the same --out.")
 @click.option("--out", type=FOLDER, help="Folder of the report; <bundle>-bench beside the bundle by default.")
 @click.option("--margin", type=float, help="The loss of AUC that the verdict is about; 0.01, or the budget's.")
 @click.option("--specificity", default=0.90, show_default=True, help="Where sensitivities are compared.")
@@ -125,6 +130,9 @@ def bench(
     data: str,
     split: str,
     threads: tuple[int, ...],
+    allow_software_gpu: bool,
+    strict: bool,
+    resume: bool,
     out: Path | None,
     margin: float | None,
     specificity: float,
@@ -141,10 +149,13 @@ def bench(
     Examples:
       cxr-edge bench --device cpu
       cxr-edge bench build/mine --data ~/films --threads 1 --threads 2 --out report
+      cxr-edge bench build/mine --device cpu --device ssh://pi@raspberrypi --device pi-emulated:a53
       echo '{"auc_margin": 0.02, "p90_ms": 50}' > limits.json && cxr-edge bench build/mine --budget limits.json
     """
+    import dataclasses
+
     from cxr_edge.benchmarks import bench as harness
-    from cxr_edge.benchmarks import gallery, gate, report
+    from cxr_edge.benchmarks import elsewhere, gallery, gate, report
     from cxr_edge.budget import Limits
     from cxr_edge.dataset import open_dataset
     from cxr_edge.errors import BudgetMissedError
@@ -158,9 +169,11 @@ def bench(
         split=split,
         margin=gate.choose_margin(margin, limits),
         specificity=specificity,
+        allow_software_gpu=allow_software_gpu,
     )
+    options = dataclasses.replace(options, **(harness.STRICT if strict else {}))
     films = open_dataset(data, positive=opened.manifest.positive)
-    result = harness.run(opened, films, options, out=out, limits=limits)
+    result = harness.run(opened, films, options, out=out, limits=limits, resume=resume)
     written = report.write(result, out, {} if no_pictures else gallery.draw(result.gallery, films))
     if as_json:
         import json
@@ -168,6 +181,8 @@ def bench(
         click.echo(json.dumps(result.to_json(), indent=2))
     else:
         click.echo(report.table(result))
+        for line in elsewhere.describe(result):
+            click.echo(line)
     for path in written:
         click.echo(f"wrote {path}", err=True)
     if result.budget is not None and result.budget.misses:

@@ -7,21 +7,18 @@ installed here, so that a difference in scores comes from the processor and not 
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import importlib.metadata
 import json
 import os
-import platform
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_edge import files
+from cxr_edge.benchmarks.devices import apt
 from cxr_edge.errors import DeviceError
 from cxr_edge.progress import Progress
 
@@ -30,8 +27,6 @@ __all__ = ["CPUS", "Userland", "cache_folder", "find", "prepare"]
 CPUS = {"a53": "cortex-a53", "a72": "cortex-a72", "a76": "cortex-a76"}
 """The processors that can be emulated: of the Pi 3 and Zero 2, the Pi 4 and the Pi 5."""
 
-_SUITE = "bookworm"
-_EMULATOR_SUITE = "bookworm-backports"
 # numpy and LiteRT crash under the 7.2 of bookworm itself.
 _LOWEST_QEMU = 10
 
@@ -60,30 +55,6 @@ _PYTHON = Path("root/usr/bin/python3.11")
 _EMULATOR = Path("bin/qemu-aarch64")
 _RECORD = "userland.json"
 _STEP_TIMEOUT_S = 900.0
-
-_APT_CONFIG = """\
-Dir::Etc::sourcelist "{folder}/debian.sources";
-Dir::Etc::sourceparts "/dev/null";
-Dir::State "{folder}/state";
-Dir::State::lists "{folder}/lists";
-Dir::State::status "{folder}/status";
-Dir::Cache "{folder}/cache";
-APT::Architecture "arm64";
-#clear APT::Architectures;
-APT::Architectures {{ "arm64"; "{host}"; }};
-APT::Sandbox::User "root";
-Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-"""
-
-_SOURCES = """\
-Types: deb
-URIs: {uri}
-Suites: {suite} {emulator_suite}
-Components: main
-Architectures: arm64 {host}
-"""
 
 
 @dataclass(frozen=True)
@@ -142,9 +113,9 @@ def prepare(folder: Path | None = None) -> Userland:
     ready = find(folder)
     if ready is not None:
         return ready
-    _check_host()
+    apt.check_host()
     files.prepare_folder(target.parent)
-    with _lock(target.parent / "arm64.lock"):
+    with apt.lock(target.parent / "arm64.lock"):
         # Another process may have made it while this one waited.
         ready = find(folder)
         if ready is None:
@@ -157,7 +128,7 @@ def prepare(folder: Path | None = None) -> Userland:
 
 
 def _target(folder: Path | None) -> Path:
-    key = files.sha256_bytes(json.dumps([_SUITE, _PACKAGES, _PLATFORMS, _pins()]).encode())
+    key = files.sha256_bytes(json.dumps([apt.SUITE, _PACKAGES, _PLATFORMS, _pins()]).encode())
     return (folder or cache_folder()) / f"arm64-{key[:12]}"
 
 
@@ -176,28 +147,12 @@ def _pins() -> list[str]:
     return pins
 
 
-def _check_host() -> None:
-    missing = [tool for tool in ("apt-get", "dpkg", "dpkg-deb") if shutil.which(tool) is None]
-    if platform.system() != "Linux" or missing:
-        raise DeviceError(
-            f"the arm64 userland is made with Debian's {', '.join(missing) or 'apt-get'}, which this machine lacks; "
-            "run it on Debian, or measure a real Pi by 'ssh://user@host'"
-        )
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with path.open("wb") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
 def _build(staged: Path) -> None:
     work = staged / "work"
     with Progress("arm64 userland", 5, interval_s=3.0) as progress:
-        apt = _set_up_apt(work)
+        command = apt.set_up(work)
         progress.advance(note="package lists")
-        packages = _fetch_packages(work, apt)
+        packages = _fetch_packages(work, command)
         progress.advance(note="Debian packages")
         for package in packages:
             _unpack(package, staged)
@@ -210,49 +165,10 @@ def _build(staged: Path) -> None:
     files.write_json(staged / _RECORD, versions)
 
 
-def _set_up_apt(work: Path) -> list[str]:
-    """Fetch the package lists into `work` and return the apt-get command that uses them."""
-    host = _run(["dpkg", "--print-architecture"], "asking dpkg for the architecture").strip()
-    for name in ("state", "lists/partial", "cache/archives/partial", "packages"):
-        (work / name).mkdir(parents=True)
-    (work / "status").touch()
-    sources = _SOURCES.format(uri=_debian_mirror(), suite=_SUITE, emulator_suite=_EMULATOR_SUITE, host=host)
-    keys = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-    files.write_text(work / "debian.sources", sources + (f"Signed-By: {keys}\n" if keys.is_file() else ""))
-    files.write_text(work / "apt.conf", _APT_CONFIG.format(folder=work.resolve(), host=host))
-    apt = ["apt-get", "-c", str(work.resolve() / "apt.conf"), "-q"]
-    _run([*apt, "update", "--error-on=any"], "fetching Debian's package lists")
-    return apt
-
-
-def _debian_mirror() -> str:
-    """Return the address of the Debian archive that the system's own apt is set up with."""
-    shown = _run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"],
-        "asking apt for its sources",
-    )
-    releases = {_SUITE, _os_release().get("VERSION_CODENAME", ""), "stable"}
-    for line in shown.splitlines():
-        uri, release, component = line.split()
-        if component == "main" and release in releases and _os_release().get("ID") in ("debian", "raspbian"):
-            return uri
-    raise DeviceError(
-        "the arm64 userland needs Debian's archive, and apt has no source of Debian's main component on this machine; "
-        "run it on Debian, or measure a real Pi by 'ssh://user@host'"
-    )
-
-
-def _os_release() -> dict[str, str]:
-    try:
-        return platform.freedesktop_os_release()
-    except OSError:
-        return {}
-
-
-def _fetch_packages(work: Path, apt: Sequence[str]) -> list[Path]:
-    host = _run(["dpkg", "--print-architecture"], "asking dpkg for the architecture").strip()
-    wanted = [f"{name}:arm64/{_SUITE}" for name in _PACKAGES]
-    _run([*apt, "download", *wanted, f"qemu-user:{host}/{_EMULATOR_SUITE}"], "fetching Debian's packages", work)
+def _fetch_packages(work: Path, command: Sequence[str]) -> list[Path]:
+    host = apt.host_architecture()
+    wanted = [f"{name}:arm64/{apt.SUITE}" for name in _PACKAGES]
+    apt.run([*command, "download", *wanted, f"qemu-user:{host}/{apt.BACKPORTS}"], "fetching Debian's packages", work)
     packages = sorted(work.glob("*.deb"))
     if len(packages) != len(wanted) + 1:
         raise DeviceError(f"the arm64 userland: {len(packages)} of {len(wanted) + 1} Debian packages came; repeat it")
@@ -261,10 +177,10 @@ def _fetch_packages(work: Path, apt: Sequence[str]) -> list[Path]:
 
 def _unpack(package: Path, staged: Path) -> None:
     if not package.name.startswith("qemu-user_"):
-        _run(["dpkg-deb", "-x", str(package), str(staged / "root")], f"unpacking {package.name}")
+        apt.run(["dpkg-deb", "-x", str(package), str(staged / "root")], f"unpacking {package.name}")
         return
     whole = package.parent / "qemu"
-    _run(["dpkg-deb", "-x", str(package), str(whole)], f"unpacking {package.name}")
+    apt.run(["dpkg-deb", "-x", str(package), str(whole)], f"unpacking {package.name}")
     (staged / "bin").mkdir()
     (whole / "usr/bin" / _EMULATOR.name).replace(staged / _EMULATOR)
 
@@ -280,12 +196,12 @@ def _install_wheels(site: Path, work: Path) -> None:
     command += ["--target", str(site), "--python-version", "3.11", "--implementation", "cp", "--abi", "cp311"]
     command += [part for name in _PLATFORMS for part in ("--platform", name)]
     command += ["--only-binary=:all:", "-c", str(work / "constraints.txt"), *_pins()]
-    _run(command, "fetching the arm64 wheels by pip")
+    apt.run(command, "fetching the arm64 wheels by pip")
 
 
 def _try_out(staged: Path) -> dict[str, str]:
     """Import everything once, which proves that it runs and leaves the compiled modules; return the versions."""
-    shown = _run([str(staged / _EMULATOR), "--version"], "starting qemu")
+    shown = apt.run([str(staged / _EMULATOR), "--version"], "starting qemu")
     found = re.search(r"version (\d+)(\S*)", shown)
     if found is None or int(found[1]) < _LOWEST_QEMU:
         raise DeviceError(
@@ -295,7 +211,7 @@ def _try_out(staged: Path) -> dict[str, str]:
     names = {"pillow": "PIL.Image", "ai-edge-litert": "ai_edge_litert.interpreter"}
     script = "import platform\n" + "".join(f"import {names.get(module, module)}\n" for module in modules)
     userland = Userland(staged, {})
-    machine = _run(
+    machine = apt.run(
         [*userland.python("a53"), "-c", f"{script}print(platform.machine())"], "starting the emulated Python"
     )
     if machine.strip() != "aarch64":
@@ -307,25 +223,3 @@ def _read_versions(packages: Sequence[Path]) -> dict[str, str]:
     # NAME_VERSION_ARCHITECTURE.deb
     parts = [package.name.split("_") for package in packages]
     return {f"debian {name}": version.replace("%3a", ":") for name, version, *_ in parts}
-
-
-def _run(command: Sequence[str], doing: str, folder: Path | None = None) -> str:
-    """Run `command` and return its stdout. Raises DeviceError with what it complained of."""
-    environment = os.environ | {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, cwd=folder, env=environment, timeout=_STEP_TIMEOUT_S
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DeviceError(
-            f"the arm64 userland: {doing} took over {_STEP_TIMEOUT_S:.0f} s; check the network and try again"
-        ) from error
-    except OSError as error:
-        raise DeviceError(f"the arm64 userland: {doing} failed ({error.strerror}: {command[0]})") from error
-    if done.returncode != 0:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        said = [line for line in lines if line.startswith(("E:", "ERROR:"))] or lines[-1:] or ["no message"]
-        raise DeviceError(
-            f"the arm64 userland: {doing} failed ({'; '.join(said[:2])}); check the network and try again"
-        )
-    return done.stdout

@@ -50,6 +50,16 @@ class LiteRt:
                 rows[output].append(self._interpreter.get_tensor(self._index[tensor])[0])
         return {output: np.asarray(values, dtype=np.float32) for output, values in rows.items()}
 
+    def operations(self) -> list[dict[str, Any]]:
+        """Return the graph's operations as the interpreter lists them, with the delegates that took some over."""
+        # The one call that lists them, in tflite-runtime too, is not in the public part of its interface.
+        found: list[dict[str, Any]] = self._interpreter._get_ops_details()
+        return found
+
+    def shapes(self) -> dict[int, tuple[int, ...]]:
+        """Return the shape of each tensor by its index."""
+        return {int(item["index"]): tuple(item["shape"]) for item in self._interpreter.get_tensor_details()}
+
     def close(self) -> None:
         """Free the interpreter."""
         self._interpreter = None

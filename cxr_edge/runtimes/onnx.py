@@ -12,7 +12,7 @@ from cxr_edge.bundle import InputContract
 from cxr_edge.errors import MissingExtraError, RuntimeFailure
 from cxr_edge.runtimes import Outputs, Pixels, RuntimeInfo, check_pixels, first_line, name_outputs
 
-__all__ = ["OnnxRuntime", "import_onnxruntime", "open"]
+__all__ = ["OnnxRuntime", "check_input", "import_onnxruntime", "open", "ort_errors"]
 
 _DTYPES = {"tensor(float)": "float32"}
 
@@ -35,7 +35,7 @@ class OnnxRuntime:
     def __init__(self, content: bytes, *, threads: int, name: str) -> None:
         ort = import_onnxruntime()
         self.name = name
-        self._failures = (ort.capi.onnxruntime_pybind11_state.Fail, RuntimeError, ValueError, *_ort_errors(ort))
+        self._failures = ort_errors(ort)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -46,12 +46,12 @@ class OnnxRuntime:
             raise RuntimeFailure(
                 f"{name}: ONNX Runtime cannot load it ({first_line(error)}); export it again"
             ) from error
-        _check_input(self._session.get_inputs(), name)
+        check_input(self._session.get_inputs(), name)
         found = {
             item.name: (_DTYPES.get(item.type, item.type), tuple(item.shape)) for item in self._session.get_outputs()
         }
         self._outputs = name_outputs(found, name)
-        self.info = RuntimeInfo("onnxruntime", ort.__version__, threads, "CPUExecutionProvider")
+        self.info = RuntimeInfo("onnxruntime", ort.__version__, threads, "CPUExecutionProvider", {"coverage": 1.0})
 
     def run(self, pixels: Pixels) -> Outputs:
         """Run all films as one batch; see `Runtime`."""
@@ -72,13 +72,24 @@ def open(content: bytes, *, threads: int, name: str) -> OnnxRuntime:
     return OnnxRuntime(content, threads=threads, name=name)
 
 
-def _ort_errors(ort: Any) -> tuple[type[Exception], ...]:
+def ort_errors(ort: Any) -> tuple[type[Exception], ...]:
+    """Return what ONNX Runtime raises when it refuses a model or fails to run it."""
     state = ort.capi.onnxruntime_pybind11_state
-    names = ("InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented", "RuntimeException")
-    return tuple(getattr(state, name) for name in names)
+    names = (
+        "Fail",
+        "EPFail",
+        "InvalidArgument",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "NoSuchFile",
+        "NotImplemented",
+        "RuntimeException",
+    )
+    return (*(getattr(state, name) for name in names), RuntimeError, ValueError)
 
 
-def _check_input(inputs: list[Any], name: str) -> None:
+def check_input(inputs: list[Any], name: str) -> None:
+    """Raise RuntimeFailure unless the inputs of a session are those of the input contract."""
     contract = InputContract()
     found = [(item.name, list(item.shape)[1:], item.type) for item in inputs]
     if found != [(contract.name, list(contract.shape[1:]), f"tensor({contract.dtype})")]:

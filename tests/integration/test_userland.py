@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from cxr_edge import runtimes
-from cxr_edge.benchmarks.devices import userland
+from cxr_edge.benchmarks.devices import adb, userland
 from cxr_edge.benchmarks.devices.userland import Userland
 from cxr_edge.bundle import Bundle, default_bundle_path
 from cxr_edge.dataset import open_dataset
@@ -84,6 +84,19 @@ def test_int8_onnx_calls_the_films_alike_emulated_and_here(
     here = run_here(onnx_bundle, "model_int8.onnx", films)
     # Not the same integers: ONNX Runtime's kernels for Arm round sums of two quantised tensors otherwise.
     assert np.abs(emulated[:, :2] - here[:, :2]).max() < 0.01
+
+
+def test_its_own_loader_starts_it_as_on_a_phone(arm64_userland: Userland, tmp_path: Path) -> None:
+    for part in ("root", "site"):
+        (tmp_path / part).symlink_to(arm64_userland.folder / part)
+    # The line for a phone, with an emulator in the place of its processor.
+    loader, emulator = f"{tmp_path / 'root' / 'lib' / 'ld-linux'}", arm64_userland.folder / "bin" / "qemu-aarch64"
+    line = adb.python_line(str(tmp_path)).replace(loader, f"{emulator} {loader}")
+    script = "import numpy, ai_edge_litert.interpreter, platform; print(platform.machine())"
+    done = subprocess.run(
+        f"PYTHONPATH={tmp_path / 'site'} {line} -c '{script}'", shell=True, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.strip() == "aarch64", done.stderr
 
 
 def test_prepare_names_the_tools_that_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from cxr_edge.benchmarks import latency
+from cxr_edge.benchmarks import bench, devices, latency
 from cxr_edge.benchmarks.latency import Subject
 from cxr_edge.benchmarks.result import BenchOptions, LatencyReport
 from cxr_edge.bundle import Artifact
@@ -42,6 +44,25 @@ def test_schedule_gives_each_artifact_the_runs_and_time_asked_for() -> None:
     turns = latency.schedule([_artifact("a.tflite")], BenchOptions(min_runs=101, min_time_s=6.0))
     assert sum(turn.runs for turn in turns) >= 101
     assert sum(turn.time_s for turn in turns) == pytest.approx(6.0)
+
+
+def test_strict_asks_for_1024_runs_and_a_minute() -> None:
+    options = dataclasses.replace(BenchOptions(), **bench.STRICT)
+    turns = latency.schedule([_artifact("a.tflite")], options)
+    assert (sum(turn.runs for turn in turns), sum(turn.time_s for turn in turns)) == (1024, 60.0)
+
+
+def test_schedule_gives_no_turn_to_what_a_device_refuses() -> None:
+    opened = {"pi-estimate:pi4": devices.open("pi-estimate:pi4"), "cpu": devices.open("cpu")}
+    turns = latency.schedule([_artifact("b.onnx")], BenchOptions(devices=tuple(opened)), opened)
+    assert {turn.subject.device for turn in turns} == {"cpu"}
+
+
+def test_throughput_is_of_whole_batches_and_none_without() -> None:
+    batched = latency.summarise(SUBJECT, [_answer([1.0]) | {"batch": 8, "batch_ms": [16.0, 20.0, 16.0]}])
+    assert batched.batch == 8
+    assert batched.films_per_s == pytest.approx(500.0)
+    assert _summarise([1.0]).films_per_s is None
 
 
 def test_schedule_times_keras_in_half_the_rounds_at_the_first_thread_count() -> None:

@@ -1,0 +1,50 @@
+"""`cpu`, the processor that the command itself runs on, and `pi`, the same on a Raspberry Pi."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cxr_edge.benchmarks import child, machine
+from cxr_edge.benchmarks.devices import CHOICES, MEASURED, DeviceOptions
+from cxr_edge.bundle import Artifact
+from cxr_edge.errors import DeviceError, UsageError
+
+__all__ = ["LocalDevice", "open"]
+
+
+class LocalDevice:
+    """This machine's processor."""
+
+    def __init__(self, name: str, identity: str) -> None:
+        self.name = name
+        self.kind = MEASURED
+        self.identity = identity
+        self.withheld: str | None = None
+
+    def refuse(self, artifact: Artifact) -> str | None:
+        """Return None: an artifact that does not run is a failure with its own reason."""
+        return None
+
+    def ask(self, request: Mapping[str, Any], *, name: str) -> dict[str, Any]:
+        """See `Device`."""
+        return child.ask(request, name=name)
+
+    def close(self) -> None:
+        """See `Device`."""
+
+
+def open(text: str, options: DeviceOptions) -> LocalDevice:
+    """Return the processor here. Raises DeviceError for `pi` on anything else than a Raspberry Pi."""
+    if text not in ("cpu", "pi"):
+        raise UsageError(f"device '{text}': '{text.partition(':')[0]}' takes nothing after it; leave that out")
+    described = machine.describe()
+    if text == "cpu":
+        return LocalDevice(text, f"{described.cpu_model}, {described.usable_cores} cores")
+    if not (described.board or "").startswith("Raspberry Pi"):
+        raise DeviceError(
+            f"device 'pi': this machine is no Raspberry Pi (its device tree says '{described.board or 'nothing'}'); "
+            f"measure one over the network by {CHOICES['ssh']}, run its instructions here by {CHOICES['pi-emulated']}, "
+            f"or look up published figures by {CHOICES['pi-estimate']}"
+        )
+    return LocalDevice(text, f"{described.board}, {described.usable_cores} cores")
