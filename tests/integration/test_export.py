@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from cxr_edge import runtimes
 from cxr_edge.bundle import Bundle, default_bundle_path
@@ -24,7 +23,8 @@ from cxr_edge.export.deployment import Deployment
 from cxr_edge.export.folding import fold_batch_norm
 from cxr_edge.export.recipes import RECIPES
 from cxr_edge.runtimes.keras import load_model
-from cxr_edge.training.model import HEAD_UNITS, backbone_of, build_classifier
+from cxr_edge.training.model import backbone_of, build_classifier
+from tests.gradcam import grad_cam
 
 TFLITE = ("float32", "float16", "dynamic", "int8", "int16x8")
 ONNX = ("float32", "float16", "int8")
@@ -49,21 +49,6 @@ def outputs(tiny_bundle: Bundle, pixels: np.ndarray) -> dict[str, Any]:
         found[name] = runtime.run(pixels)
         runtime.close()
     return found
-
-
-def grad_cam(classifier: keras.Model, pixels: np.ndarray) -> np.ndarray:
-    """Grad-CAM of the predicted class by automatic differentiation, (n, 49), largest value 1."""
-    features = backbone_of(classifier)(pixels.astype(np.float32) / 127.5 - 1, training=False)
-    with tf.GradientTape() as tape:
-        tape.watch(features)
-        x = tf.reduce_mean(features, axis=(1, 2))
-        for number in range(1, len(HEAD_UNITS) + 1):
-            x = classifier.get_layer(f"dense_{number}")(x)
-        last = classifier.get_layer("probabilities")
-        largest = tf.reduce_max(x @ last.kernel + last.bias, axis=1)
-    weights = tf.reduce_mean(tape.gradient(largest, features), axis=(1, 2), keepdims=True)
-    heat = tf.nn.relu(tf.reduce_sum(features * weights, axis=-1))
-    return np.asarray(tf.reshape(heat / tf.reduce_max(heat, axis=(1, 2), keepdims=True), (-1, 49)))
 
 
 def test_export_writes_every_artifact_of_the_recipes(tiny_bundle: Bundle) -> None:

@@ -1,0 +1,80 @@
+"""The classifier that ships: what its int8 artifact keeps of the float model, on films that it was not fitted on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from cxr_edge import classify, metrics, runtimes
+from cxr_edge.bundle import Bundle, default_bundle_path
+from cxr_edge.dataset import open_dataset
+from cxr_edge.runtimes.keras import load_model
+from tests.gradcam import grad_cam
+
+OUT_OF_SCOPE = ("ct_slice.jpg", "puppy.jpg", "d_blank.png")
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return Bundle.read(default_bundle_path())
+
+
+@pytest.fixture(scope="module")
+def classifier(bundle: Bundle) -> keras.Model:
+    return load_model(bundle.artifact_bytes(bundle.artifact("model.keras")), name="model.keras")
+
+
+def run_int8(bundle: Bundle, pixels: np.ndarray) -> dict[str, Any]:
+    runtime = runtimes.open_artifact(bundle, bundle.artifact("model_int8.tflite"), threads=2)
+    outputs = runtime.run(pixels)
+    runtime.close()
+    return dict(outputs)
+
+
+def correlate_ranks(first: np.ndarray, second: np.ndarray) -> float:
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(first, second).statistic)
+
+
+def test_int8_heat_maps_rank_the_cells_as_grad_cam_does(bundle: Bundle, classifier: keras.Model) -> None:
+    films = open_dataset("phantom").select(split="test").items[:32]
+    pixels = np.stack([film.pixels() for film in films])
+    wanted, given = grad_cam(classifier, pixels), run_int8(bundle, pixels)["heatmap"]
+    # Where nothing speaks for a class the map is empty, and empty maps have no ranks.
+    told = (np.ptp(wanted, axis=1) > 0) & (np.ptp(given, axis=1) > 0)
+    assert told.mean() > 0.9
+    found = [correlate_ranks(*pair) for pair in zip(wanted[told], given[told], strict=True)]
+    assert np.mean(found) >= 0.95
+
+
+def test_int8_keeps_the_calls_of_the_real_films(real_data: Path, bundle: Bundle, classifier: keras.Model) -> None:
+    dataset = open_dataset(real_data / "cxr")
+    items = [*dataset.select(split="val").items, *dataset.select(split="test").items]
+    pixels = np.stack([item.pixels() for item in items])
+    positive = np.array([item.label == bundle.manifest.positive for item in items])
+    at = bundle.manifest.positive_index
+    reference = np.concatenate([np.asarray(classifier(pixels[i : i + 50], training=False)) for i in range(0, 300, 50)])
+    scores, wanted = run_int8(bundle, pixels)["probabilities"][:, at], reference[:, at]
+    threshold = bundle.manifest.threshold
+    assert np.sum((scores >= threshold) != (wanted >= threshold)) <= 3
+    assert abs(metrics.auc(scores, positive) - metrics.auc(wanted, positive)) <= 0.003
+
+
+@pytest.mark.parametrize("file", OUT_OF_SCOPE)
+def test_what_is_no_film_is_called_untypical(real_data: Path, bundle: Bundle, file: str) -> None:
+    films = [real_data / "odd" / file]
+    (prediction,) = classify.classify(bundle, bundle.artifact("model_int8.tflite"), films)
+    assert prediction.untypical is True
+
+
+def test_few_real_films_are_called_untypical(real_data: Path, bundle: Bundle) -> None:
+    items = open_dataset(real_data / "cxr").select(split="val").items
+    pixels = np.stack([item.pixels() for item in items])
+    limit = bundle.manifest.typicality_limit
+    assert limit is not None
+    assert (run_int8(bundle, pixels)["typicality"] > limit).mean() <= 0.02
