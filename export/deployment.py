@@ -31,8 +31,8 @@ _HEAD_LAYERS = ("dense_1", "dense_2", "dense_3", "dense_4", "dense_5", "probabil
 class Deployment(tf.Module):
     """A trained classifier as the graph that is exported.
 
-    `typicality` has the arrays mean (features,), axes (features, rank), variances (rank,) and rest_variance of
-    training; without it the graph has no such output. Raises ExportError for a classifier that is not ours.
+    `typicality` has the arrays mean (features,), axes (features, rank) and rest of training; without it the graph has
+    no such output. Raises ExportError for a classifier that is not ours.
     """
 
     def __init__(self, classifier: keras.Model, typicality: dict[str, Any] | None) -> None:
@@ -88,27 +88,22 @@ class Deployment(tf.Module):
 
     def _head(self, features: Any) -> dict[str, Any]:
         (first, bias), *rest = self._weights
-        units = first.shape[1]
-        axes = self._typicality["axes"] if self._typicality else np.zeros((first.shape[0], 0), np.float32)
-        kernel = np.concatenate([first, axes], axis=1)
         positions = features.shape[1] * features.shape[2]
-        projected = tf.nn.conv2d(features, kernel[None, None], 1, "VALID")
-        projected = tf.reshape(projected, (-1, positions, kernel.shape[1]))
-        mean = tf.reduce_mean(projected, axis=1)
-        hidden = [tf.nn.relu(mean[:, :units] + bias)]
+        projected = tf.reshape(tf.nn.conv2d(features, first[None, None], 1, "VALID"), (-1, positions, first.shape[1]))
+        hidden = [tf.nn.relu(tf.reduce_mean(projected, axis=1) + bias)]
         for weights, offset in rest[:-1]:
             hidden.append(tf.nn.relu(tf.matmul(hidden[-1], weights) + offset))
         logits = tf.matmul(hidden[-1], rest[-1][0]) + rest[-1][1]
         outputs = {"probabilities": tf.nn.softmax(logits)}
         gradient = self._gradient(logits, hidden, [weights for weights, _ in rest])
-        heat = tf.nn.relu(tf.reduce_sum(projected[:, :, :units] * gradient[:, None, :], axis=2))
+        heat = tf.nn.relu(tf.reduce_sum(projected * gradient[:, None, :], axis=2))
         if positions != HEATMAP_SIDE**2:
             # InceptionV3 sees a 5 x 5 map; the contract has one form for all.
             grid = tf.reshape(heat, (-1, features.shape[1], features.shape[2], 1))
             heat = tf.reshape(tf.image.resize(grid, (HEATMAP_SIDE, HEATMAP_SIDE)), (-1, HEATMAP_SIDE**2))
         outputs["heatmap"] = heat / tf.maximum(tf.reduce_max(heat, axis=1, keepdims=True), 1e-9)
         if self._typicality:
-            outputs["typicality"] = self._score(features, mean[:, units:], self._typicality)
+            outputs["typicality"] = self._score(tf.reduce_mean(features, axis=(1, 2)), self._typicality)
         # A name for every output, that converters keep.
         return {name: tf.identity(value, name=name) for name, value in outputs.items()}
 
@@ -122,16 +117,13 @@ class Deployment(tf.Module):
         return chosen
 
     @staticmethod
-    def _score(features: Any, along: Any, typicality: dict[str, Any]) -> Any:
-        """Return the typicality (n, 1) from the feature map and its projection on the axes, as in training."""
-        mean, axes = typicality["mean"], typicality["axes"]
-        centred = tf.reduce_mean(features, axis=(1, 2)) - mean
-        squares = tf.square(along - mean @ axes)
-        rest = tf.maximum(
-            tf.reduce_sum(tf.square(centred), 1, keepdims=True) - tf.reduce_sum(squares, 1, keepdims=True), 0.0
-        )
-        scaled = tf.reduce_sum(squares / typicality["variances"], 1, keepdims=True)
-        return (scaled + rest / float(typicality["rest_variance"])) / float(axes.shape[1] + 1)
+    def _score(pooled: Any, typicality: dict[str, Any]) -> Any:
+        """Return the typicality (n, 1) of pooled features (n, features), as in training."""
+        total = tf.maximum(tf.reduce_sum(pooled, axis=1, keepdims=True), 1e-6)
+        centred = tf.sqrt(tf.maximum(pooled, 0.0) / total) - typicality["mean"]
+        along = tf.matmul(centred, typicality["axes"])
+        left = tf.reduce_sum(centred**2, axis=1, keepdims=True) - tf.reduce_sum(along**2, axis=1, keepdims=True)
+        return left / float(typicality["rest"])
 
 
 def freeze(deployment: Deployment, *, batch: int | None) -> Any:

@@ -1,8 +1,9 @@
 """How far a film's pooled features lie from those of the training films.
 
-A Gaussian of low rank: the features are projected on the principal axes of the training films, and the distance is
-d = (|P(x - m)|^2 over the axes' variances + |rest|^2 over the mean rest variance) / (rank + 1), so that a typical
-training film has a value near 1 (the reconstruction term of Tipping & Bishop 1999, probabilistic PCA).
+The features, which a ReLU made non-negative, are taken as the profile x = sqrt(f / sum(f)): of length 1, so that a
+film's overall response tells nothing, and with its few large values tamed. The distance is what the principal axes of
+the training films' profiles leave over, |x - m|^2 - |P(x - m)|^2, divided by its mean over the training films
+(reconstruction error of a principal component analysis; the root is Hellinger's, see Rao 1995).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Typicality:
-    """Mean (features,), axes (features, rank) and variances of a low-rank Gaussian of pooled features.
+    """Mean (features,) and principal axes (features, rank) of the training films' profiles, and their mean distance.
 
     `limit` is the value above which a film counts as untypical: at most 2 % of the validation films, real or
     simulated, lie above it.
@@ -29,17 +30,15 @@ class Typicality:
 
     mean: Array
     axes: Array
-    variances: Array
-    rest_variance: float
+    rest: float
     limit: float
 
     def score(self, features: Array) -> Array:
         """Return the typicality of features (n, features), shape (n, 1); about 1 for a training film."""
-        centred = features - self.mean
+        centred = _profile(features) - self.mean
         along = centred @ self.axes
-        rest = np.maximum((centred**2).sum(axis=1) - (along**2).sum(axis=1), 0)
-        distance = (along**2 / self.variances).sum(axis=1) + rest / self.rest_variance
-        scores: Array = (distance / (self.axes.shape[1] + 1)).astype(np.float32)[:, None]
+        left = (centred**2).sum(axis=1) - (along**2).sum(axis=1)
+        scores: Array = (np.maximum(left, 0) / self.rest).astype(np.float32)[:, None]
         return scores
 
 
@@ -50,14 +49,19 @@ def fit(features: Array, *validations: Array, rank: int = 16, tolerated: float =
     """
     if len(features) < 4 * rank:
         raise TrainingError(f"typicality needs at least {4 * rank} training films, there are {len(features)}")
-    mean = features.mean(axis=0)
-    centred = features - mean
-    _, singular, rows = np.linalg.svd(centred, full_matrices=False)
-    variances = (singular**2 / (len(features) - 1)).astype(np.float32)
-    rest = float(variances[rank:].sum())
-    model = Typicality(mean, rows[:rank].T.astype(np.float32), np.maximum(variances[:rank], 1e-6), max(rest, 1e-6), 0.0)
+    profiles = _profile(features)
+    mean = profiles.mean(axis=0)
+    axes = np.linalg.svd(profiles - mean, full_matrices=False)[2][:rank].T
+    unscaled = Typicality(mean.astype(np.float32), axes.astype(np.float32), 1.0, 0.0)
+    model = Typicality(unscaled.mean, unscaled.axes, max(float(unscaled.score(features).mean()), 1e-6), 0.0)
     # 'higher' keeps the share above the limit at or under what is tolerated; a tenth more is for other machines' sums.
     limit = 1.1 * max(
         float(np.quantile(model.score(group)[:, 0], 1 - tolerated, method="higher")) for group in validations
     )
-    return Typicality(model.mean, model.axes, model.variances, model.rest_variance, limit)
+    return Typicality(model.mean, model.axes, model.rest, limit)
+
+
+def _profile(features: Array) -> npt.NDArray[np.float64]:
+    values = np.maximum(features.astype(np.float64), 0)
+    profiles: npt.NDArray[np.float64] = np.sqrt(values / np.maximum(values.sum(axis=1, keepdims=True), 1e-6))
+    return profiles

@@ -92,9 +92,7 @@ def test_float32_typicality_is_that_of_training(
     from cxr_edge.training.typicality import Typicality
 
     with np.load(io.BytesIO(tiny_bundle.file_bytes("typicality.npz"))) as stored:
-        model = Typicality(
-            stored["mean"], stored["axes"], stored["variances"], float(stored["rest_variance"]), float(stored["limit"])
-        )
+        model = Typicality(stored["mean"], stored["axes"], float(stored["rest"]), float(stored["limit"]))
     pooled = keras.Model(classifier.inputs[0], classifier.get_layer("pooled_features").output)
     expected = model.score(np.asarray(pooled(pixels, training=False)))
     assert outputs["model_float32.tflite"]["typicality"] == pytest.approx(expected, rel=1e-3)
@@ -203,7 +201,7 @@ def test_a_graph_that_differs_from_keras_is_refused(tiny_bundle: Bundle, pixels:
 
 
 def test_a_graph_that_gives_nan_is_refused(classifier: keras.Model, pixels: np.ndarray) -> None:
-    deployment = Deployment(classifier, {"mean": np.full(1280, np.nan, np.float32)} | _gaussian())
+    deployment = Deployment(classifier, {"mean": np.full(1280, np.nan, np.float32)} | _axes())
     content = litert.convert_float(deployment)
     reference = np.asarray(classifier(pixels, training=False))
     with pytest.raises(ExportError, match="gives NaN or infinity in 'typicality'"):
@@ -240,6 +238,5 @@ def test_manifest_of_an_export_reads_back_as_it_was(tiny_bundle: Bundle) -> None
     assert dataclasses.replace(Bundle.read(tiny_bundle.path).manifest, metrics={}).labels == ("covid", "noncovid")
 
 
-def _gaussian() -> dict[str, Any]:
-    axes = np.eye(1280, 16, dtype=np.float32)
-    return {"axes": axes, "variances": np.ones(16, np.float32), "rest_variance": 1.0}
+def _axes() -> dict[str, Any]:
+    return {"axes": np.eye(1280, 16, dtype=np.float32), "rest": 1.0}
