@@ -3,7 +3,7 @@
     python scripts/make_default.py FILMS WEIGHTS [--out build/zoo] [--seed 0]
 
 FILMS is the folder of real films with its manifest.csv, WEIGHTS the ImageNet weights without the top. Training goes on
-where an earlier run stopped. About an hour on two cores.
+where an earlier run stopped. About a quarter of an hour on two cores.
 """
 
 from __future__ import annotations
