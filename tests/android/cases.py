@@ -16,7 +16,7 @@ from cxr_edge import explain, images
 from cxr_edge.errors import CxrEdgeError
 from cxr_edge.phantom.film import render
 
-__all__ = ["write_film", "write_films", "write_grey_jpegs", "write_overlays", "write_profiles", "write_refused"]
+__all__ = ["write_film", "write_films", "write_grey_jpegs", "write_overlays", "write_profiles", "write_real", "write_refused"]
 
 _WARNINGS = {
     "first of": "FRAMES",
@@ -197,6 +197,18 @@ def _header_of(width: int, height: int) -> bytes:
     import zlib
 
     return small[:16] + header + struct.pack(">I", zlib.crc32(b"IHDR" + header)) + small[33:]
+
+
+def write_real(source: Path, folder: Path) -> None:
+    """Write the real films that both sides read; the others of the folder are refused, or are DICOM."""
+    for path in sorted(source.iterdir()):
+        content = path.read_bytes()
+        try:
+            kind = images.read(content).format
+        except CxrEdgeError:
+            continue
+        if kind in ("JPEG", "PNG", "WEBP"):
+            write_film(folder, f"{path.name}.content", content)
 
 
 def write_profiles(folder: Path) -> None:

@@ -3,52 +3,48 @@
 from __future__ import annotations
 
 import os
-import shutil
-import zipfile
-from dataclasses import dataclass
+import sys
 from pathlib import Path
 
 import pytest
 
 from android_demo.apk import compile as compiler
-from android_demo.apk import package
+from android_demo.apk import package, pins
 from android_demo.apk.compile import Runtimes
+from android_demo.apk.downloads import fetch
 from android_demo.apk.tools import BuildError, require, run
 from cxr_edge.bundle import Bundle
 from tests import models
-from tests.android import cases, jvm
+from tests.android import bionic, cases, jvm
 
-
-@dataclass(frozen=True)
-class JvmRun:
-    """How the JUnit tests ended on one set of classes."""
-
-    results: list[jvm.TestResult]
-    output: str
-
-    def of(self, suite: str) -> list[jvm.TestResult]:
-        return [result for result in self.results if result.suite == suite]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def toolchain(_user_home: None) -> Runtimes:
-    """The runtimes and tools; skipped, with the reason, only where they cannot be had."""
+def toolchain() -> Runtimes:
+    """The runtimes and tools; the tests are skipped, with the reason, only where these cannot be had."""
     try:
-        require("java", "javac", "aapt2", "zipalign", "apksigner")
+        require("java", "javac", "aapt2", "zipalign", "apksigner", "enjarify", "gcc")
+        for pin in (pins.API, pins.BUNDLETOOL, pins.JUNIT, pins.ONNXRUNTIME_JVM):
+            fetch(pin)
         return compiler.fetch_runtimes()
     except BuildError as error:
         pytest.skip(f"the Android build cannot get what it needs: {error}")
 
 
 @pytest.fixture(scope="session")
-def _user_home() -> None:
-    """Clients of registries are separate programs, which read their set-up from the environment as it is."""
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The shipped classifier, exported by the command that a user types: float32 and int8 in both formats."""
+    folder = tmp_path_factory.mktemp("export") / "bundle"
+    # The stock conversion: a repair takes minutes, and has tests of its own.
+    run(sys.executable, "-m", "cxr_edge", "export", "--quantize", "int8", "--no-repair", "--out", folder)
+    return Bundle.read(folder)
 
 
 @pytest.fixture(scope="session")
-def apks(toolchain: Runtimes, tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> list[package.Apk]:
+def apks(toolchain: Runtimes, exported: Bundle, tmp_path_factory: pytest.TempPathFactory) -> list[package.Apk]:
     """The APKs, built from the exported bundle as `make apk` builds them."""
-    return package.build(tiny_bundle, tmp_path_factory.mktemp("apk"))
+    return package.build(exported, tmp_path_factory.mktemp("apk"))
 
 
 @pytest.fixture(scope="session")
@@ -57,16 +53,60 @@ def apk(apks: list[package.Apk]) -> package.Apk:
 
 
 @pytest.fixture(scope="session")
-def case_folder(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def real_folder() -> Path | None:
+    """The awkward real films, or None; as `real_data`, which skips."""
+    named = os.environ.get("CXR_EDGE_DATA")
+    folder = (Path(named) if named else ROOT.parent / "shared" / "data") / "odd"
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def case_folder(exported: Bundle, real_folder: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What Python says of films, maps and golden vectors, for the Java to match."""
     folder = tmp_path_factory.mktemp("cases")
-    for name in ("films", "grey", "refused", "profiles", "overlays"):
+    for name in ("films", "grey", "refused", "profiles", "overlays", "real"):
         (folder / name).mkdir()
     cases.write_films(folder / "films")
     cases.write_grey_jpegs(folder / "grey")
     cases.write_refused(folder / "refused")
     cases.write_profiles(folder / "profiles")
     cases.write_overlays(folder / "overlays")
+    if real_folder is not None:
+        cases.write_real(real_folder, folder / "real")
     (folder / "contract.onnx").write_bytes(models.onnx(dtype="float32"))
-    (folder / "bundle").symlink_to(tiny_bundle.path.resolve())
+    (folder / "bundle").symlink_to(exported.path.resolve())
     return folder
+
+
+@pytest.fixture(scope="session")
+def tflite_folder(apk: package.Apk, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The APK's own x86_64 TensorFlow Lite, made loadable here."""
+    return bionic.make_loadable(apk.signed, tmp_path_factory.mktemp("bionic"))
+
+
+@pytest.fixture(scope="session")
+def compiled_run(
+    toolchain: Runtimes, case_folder: Path, real_folder: Path | None, tflite_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> jvm.JvmRun:  # fmt: skip
+    """The JUnit tests on core/ as javac compiles it."""
+    work = tmp_path_factory.mktemp("jvm")
+    compiler.compile_core(work / "core", toolchain)
+    classpath = (work / "core", fetch(pins.ONNXRUNTIME_JVM), *toolchain.jars[:2])
+    jvm.compile_tests(work / "tests", classpath)
+    return jvm.run_tests(work, classpath, case_folder, libraries=tflite_folder, real=real_folder is not None)
+
+
+@pytest.fixture(scope="session")
+def packaged_run(
+    apk: package.Apk, case_folder: Path, real_folder: Path | None, tflite_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> jvm.JvmRun:  # fmt: skip
+    """The same JUnit tests on the bytecode that is in the APK, taken back to the JVM's."""
+    work = tmp_path_factory.mktemp("dex")
+    # Debian's own Python, for which Debian's enjarify is installed.
+    run("/usr/bin/python3", "-m", "enjarify.main", apk.signed, "-o", work / "demo.jar")
+    # Of the desktop's jar only the native libraries are used: its classes come after those of the APK.
+    classpath = (work / "demo.jar", fetch(pins.ONNXRUNTIME_JVM))
+    jvm.compile_tests(work / "tests", classpath)
+    return jvm.run_tests(work, classpath, case_folder, libraries=tflite_folder, real=real_folder is not None)

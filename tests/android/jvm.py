@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
@@ -12,14 +13,14 @@ from android_demo.apk import pins
 from android_demo.apk.downloads import ROOT, fetch
 from android_demo.apk.tools import require, run
 
-__all__ = ["TestResult", "compile_tests", "run_tests"]
+__all__ = ["JvmRun", "TestResult", "compile_tests", "run_tests"]
 
 _SOURCES = ROOT / "android_demo" / "core" / "src" / "test" / "java"
 
 
 @dataclass(frozen=True)
 class TestResult:
-    """One JUnit test: its class and name, why it failed or was skipped, and what it printed."""
+    """One JUnit test: its class, its name, why it failed and why it was skipped."""
 
     __test__ = False
 
@@ -29,6 +30,17 @@ class TestResult:
     skipped: str | None
 
 
+@dataclass(frozen=True)
+class JvmRun:
+    """How the JUnit tests ended on one set of classes, and what they printed of golden answers."""
+
+    results: list[TestResult]
+    answers: list[str]
+
+    def of(self, suite: str, method: str = "") -> list[TestResult]:
+        return [result for result in self.results if result.suite == suite and result.name.startswith(method)]
+
+
 def compile_tests(out: Path, classpath: Sequence[Path]) -> None:
     """Compile the JUnit tests against the classes that they test."""
     require("javac")
@@ -36,23 +48,21 @@ def compile_tests(out: Path, classpath: Sequence[Path]) -> None:
     run("javac", "--release", "11", "-Xlint:all,-options", "-cp", joined, "-d", out, *sorted(_SOURCES.rglob("*.java")))
 
 
-def run_tests(
-    tests: Path, classpath: Sequence[Path], cases: Path, out: Path, *, libraries: Path | None, excluded: Sequence[str] = ()
-) -> tuple[list[TestResult], str]:
-    """Run all JUnit tests on these classes; return how each ended, and what they wrote. `libraries` is a folder."""
+def run_tests(work: Path, classpath: Sequence[Path], cases: Path, *, libraries: Path, real: bool) -> JvmRun:
+    """Run the JUnit tests in work/tests on these classes. `libraries` has TensorFlow Lite; `real`: real films as well."""
     java = ["java", "-Xmx1g", "-Djava.awt.headless=true", f"-Dcxredge.cases={cases}"]
-    if libraries is not None:
-        java += ["-Dcxredge.tflite=true", f"-Djava.library.path={libraries}"]
-    joined = ":".join(map(str, (tests, *classpath)))
-    console = ["-jar", str(fetch(pins.JUNIT)), "execute", "--class-path", joined, f"--scan-class-path={tests}"]
-    console += ["--reports-dir", str(out), "--details", "tree", "--disable-banner"]
-    console += [f"--exclude-classname=.*{name}" for name in excluded]
-    done = subprocess.run([*java, *console], capture_output=True, text=True, timeout=300)
-    report = out / "TEST-junit-jupiter.xml"
+    java += [f"-Djava.library.path={libraries}", "-jar", str(fetch(pins.JUNIT)), "execute"]
+    tests, reports = work / "tests", work / "reports"
+    java += ["--class-path", ":".join(map(str, (tests, *classpath))), f"--scan-class-path={tests}"]
+    java += ["--reports-dir", str(reports), "--details", "tree", "--disable-banner"]
+    java += [] if real else ["--exclude-classname=.*RealFilmsTest"]
+    environment = os.environ | {"LD_LIBRARY_PATH": str(libraries), "ORT_DISABLE_TELEMETRY": "1"}
+    done = subprocess.run(java, env=environment, capture_output=True, text=True, timeout=300)
+    report = reports / "TEST-junit-jupiter.xml"
     assert report.is_file(), done.stdout + done.stderr
     results = [_result(case) for case in ElementTree.parse(report).getroot().iter("testcase")]
-    assert results, done.stdout
-    return results, done.stdout
+    answers = [line.partition("golden: ")[2] for line in done.stdout.splitlines() if "golden: " in line]
+    return JvmRun(results, answers)
 
 
 def _result(case: ElementTree.Element) -> TestResult:
