@@ -21,7 +21,9 @@ from cxr_edge.progress import say
 @click.command(help=__doc__)
 @click.argument("bundle", required=False, type=click.Path(path_type=Path))
 @click.option("--artifact", "artifacts", multiple=True, help="An artifact to pack; default: every int8 one.")
-@click.option("--out", type=click.Path(path_type=Path), default=ROOT / "build" / "android", show_default="build/android")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=ROOT / "build" / "android", show_default="build/android"
+)
 def main(bundle: Path | None, artifacts: tuple[str, ...], out: Path) -> None:
     """Build, check and name the APKs."""
     try:
@@ -43,8 +45,8 @@ def _open(path: Path | None) -> Bundle:
     if exported.is_dir():
         return Bundle.read(exported)
     say(
-        f"apk: there is no build/{shipped.manifest.name}, so the shipped bundle is packed, which has int8 TFLite alone: "
-        "no ONNX, no self-test. For both, first type: cxr-edge export --quantize int8"
+        f"apk: there is no build/{shipped.manifest.name}, so the shipped bundle is packed: int8 TFLite alone, "
+        "no ONNX and no self-test. For both, first type: cxr-edge export --quantize int8"
     )
     return shipped
 

@@ -59,7 +59,7 @@ def compile_core(out: Path, runtimes: Runtimes) -> None:
 
 
 def compile_app(work: Path, runtimes: Runtimes) -> Path:
-    """Compile app/ and core/; return a zip with manifest, resources and classes.dex, whose bytes are the same always."""
+    """Compile app/ and core/; return a zip of manifest, resources and classes.dex, the same bytes every time."""
     require("javac", "java", "aapt2", str(FRAMEWORK_RESOURCES))
     stubs = _stub_jar()
     compile_core(work / "core", runtimes)
@@ -112,10 +112,9 @@ def _link_resources(work: Path) -> Path:
 def _dex(out: Path, jars: list[Path], stubs: Path) -> None:
     # D8 knows java.* by the JDK that the compiler belongs to.
     home = Path(str(shutil.which("javac"))).resolve().parents[1]
-    run(
-        *("java", "-Xmx1g", "-cp", fetch(pins.BUNDLETOOL), "com.android.tools.r8.D8", "--release"),
-        *("--min-api", str(MIN_SDK), "--lib", stubs, "--lib", home, "--output", out, *jars),
-    )
+    compiler: list[str | Path] = ["java", "-Xmx1g", "-cp", fetch(pins.BUNDLETOOL), "com.android.tools.r8.D8"]
+    options: list[str | Path] = ["--release", "--min-api", str(MIN_SDK), "--lib", stubs, "--lib", home]
+    run(*compiler, *options, "--output", out, *jars)
 
 
 def _entries(path: Path) -> dict[str, bytes]:

@@ -35,7 +35,7 @@ class Apk:
 
 
 def build(bundle: Bundle, out: Path, *, artifacts: tuple[str, ...] = (), abis: tuple[str, ...] = ABIS) -> list[Apk]:
-    """Build the APKs with these artifacts of the bundle, or its int8 ones. Raises BuildError, BundleError, OutputError."""
+    """Build the APKs with these artifacts or the int8 ones. Raises BuildError, BundleError, OutputError."""
     assets = _assets(bundle, choose_artifacts(bundle, artifacts))
     require("java", "zipalign", "apksigner", "keytool")
     files.prepare_folder(out)
@@ -66,7 +66,9 @@ def _assets(bundle: Bundle, artifacts: list[Artifact]) -> dict[str, bytes]:
     if VECTORS_NAME in bundle.manifest.files:
         found[f"{_ASSETS}/{VECTORS_NAME}"] = bundle.file_bytes(VECTORS_NAME)
     else:
-        say(f"apk: {bundle.path} has no {VECTORS_NAME}, so the app will have no self-test; export the bundle to get one")
+        say(
+            f"apk: {bundle.path} has no {VECTORS_NAME}, so the app will have no self-test; export the bundle to get one"
+        )
     found["assets/LICENSE"] = (ROOT / "LICENSE").read_bytes()
     found["assets/NOTICE"] = (ROOT / "android_demo" / "app" / "NOTICE").read_bytes()
     return found

@@ -13,7 +13,8 @@ from functools import cache
 __all__ = ["Api", "ApiClass", "Member", "read_api"]
 
 _ANNOTATION = re.compile(r'@[\w.]+(?:\((?:[^()"]|"(?:[^"\\]|\\.)*"|\([^()]*\))*\))?\s*(?=\S)')
-_PRIMITIVES = dict(zip("void boolean byte char short int long float double".split(), "VZBCSIJFD", strict=True))
+_PRIMITIVES = {"void": "V", "boolean": "Z", "byte": "B", "char": "C", "short": "S"}
+_PRIMITIVES |= {"int": "I", "long": "J", "float": "F", "double": "D"}
 _MODIFIERS = {"public", "protected", "static", "final", "abstract", "default", "native", "synchronized", "strictfp"}
 _MODIFIERS |= {"transient", "volatile", "deprecated", "sealed", "non-sealed"}
 _KINDS = {"class", "interface", "enum", "@interface"}

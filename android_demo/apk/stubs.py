@@ -19,7 +19,15 @@ __all__ = ["write_stubs"]
 _VERSION = 52  # Java 8, which both compilers read.
 _FLAGS = {"public": 0x1, "protected": 0x4, "static": 0x8, "final": 0x10, "varargs": 0x80, "abstract": 0x400}
 _NATIVE, _SUPER, _INTERFACE, _ANNOTATION, _ENUM = 0x100, 0x20, 0x200, 0x2000, 0x4000
-_NUMBERS = {"I": (3, ">i"), "S": (3, ">i"), "B": (3, ">i"), "C": (3, ">i"), "F": (4, ">f"), "J": (5, ">q"), "D": (6, ">d")}
+_NUMBERS = {
+    "I": (3, ">i"),
+    "S": (3, ">i"),
+    "B": (3, ">i"),
+    "C": (3, ">i"),
+    "F": (4, ">f"),
+    "J": (5, ">q"),
+    "D": (6, ">d"),
+}
 _NOT_FINITE = {
     "(0.0/0.0)": float("nan"),
     "(1.0/0.0)": float("inf"),
@@ -101,7 +109,9 @@ def _string(source: str) -> str:
 
 def _class_file(own: ApiClass, nested: list[ApiClass], api: Api) -> bytes:
     pool = _Pool()
-    kind = {"interface": _INTERFACE, "@interface": _INTERFACE | _ANNOTATION, "enum": _ENUM | _SUPER}.get(own.kind, _SUPER)
+    kind = {"interface": _INTERFACE, "@interface": _INTERFACE | _ANNOTATION, "enum": _ENUM | _SUPER}.get(
+        own.kind, _SUPER
+    )
     flags = _flags(own.modifiers) | kind
     if kind & _INTERFACE:
         flags |= _FLAGS["abstract"]

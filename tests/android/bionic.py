@@ -18,7 +18,8 @@ _NAME = "libtensorflowlite_jni.so"
 _ANDROID_LIBRARIES = ("libc.so", "libm.so", "libdl.so", "liblog.so")
 _RENAMED = ("vfprintf", "fprintf", "fputc", "fflush", "fileno", "fwrite", "strerror_r", "sysconf")
 _DYNAMIC, _DYNSYM = 6, 11
-_VERSIONS = set(range(0x6FFFFFF0, 0x6FFFFFF1)) | set(range(0x6FFFFFFC, 0x70000000))
+# VERSYM, VERDEF, VERDEFNUM, VERNEED and VERNEEDNUM.
+_VERSIONS = {0x6FFFFFF0, 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF}
 _IGNORED_TAG = 0x6000_000E
 
 
@@ -33,8 +34,8 @@ def make_loadable(apk: Path, folder: Path) -> Path:
     source = Path(__file__).with_name("bionic.c")
     for name in _ANDROID_LIBRARIES:
         # One shim under each of Android's names; the real libraries come along as its own dependencies.
-        command = ["gcc", "-shared", "-fPIC", "-O1", f"-Wl,-soname,{name}", "-Wl,--no-as-needed", "-o", folder / name]
-        run(*command, source, "-lm", "-ldl", "-lpthread")
+        options = ("-shared", "-fPIC", "-O1", f"-Wl,-soname,{name}", "-Wl,--no-as-needed")
+        run("gcc", *options, "-o", folder / name, source, "-lm", "-ldl", "-lpthread")
     return folder
 
 

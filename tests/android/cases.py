@@ -16,7 +16,15 @@ from cxr_edge import explain, images
 from cxr_edge.errors import CxrEdgeError
 from cxr_edge.phantom.film import render
 
-__all__ = ["write_film", "write_films", "write_grey_jpegs", "write_overlays", "write_profiles", "write_real", "write_refused"]
+__all__ = [
+    "write_film",
+    "write_films",
+    "write_grey_jpegs",
+    "write_overlays",
+    "write_profiles",
+    "write_real",
+    "write_refused",
+]
 
 _WARNINGS = {
     "first of": "FRAMES",

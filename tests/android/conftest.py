@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from android_demo.apk import compile as compiler
 from android_demo.apk import package, pins
+from android_demo.apk.archives import write_entries
 from android_demo.apk.compile import Runtimes
 from android_demo.apk.downloads import fetch
 from android_demo.apk.tools import BuildError, require, run
@@ -85,28 +87,40 @@ def tflite_folder(apk: package.Apk, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def compiled_run(
-    toolchain: Runtimes, case_folder: Path, real_folder: Path | None, tflite_folder: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> jvm.JvmRun:  # fmt: skip
-    """The JUnit tests on core/ as javac compiles it."""
-    work = tmp_path_factory.mktemp("jvm")
+def compiled(toolchain: Runtimes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with core/ as javac compiles it, in core/, and the JUnit tests, in tests/."""
+    work = tmp_path_factory.mktemp("compiled")
     compiler.compile_core(work / "core", toolchain)
-    classpath = (work / "core", fetch(pins.ONNXRUNTIME_JVM), *toolchain.jars[:2])
-    jvm.compile_tests(work / "tests", classpath)
-    return jvm.run_tests(work, classpath, case_folder, libraries=tflite_folder, real=real_folder is not None)
+    jvm.compile_tests(work / "tests", (work / "core", *toolchain.jars))
+    return work
+
+
+@pytest.fixture(scope="session")
+def compiled_run(
+    compiled: Path, toolchain: Runtimes, case_folder: Path, tflite_folder: Path, real_folder: Path | None
+) -> jvm.JvmRun:
+    """The JUnit tests on core/ as javac compiles it."""
+    classpath = (compiled / "core", fetch(pins.ONNXRUNTIME_JVM), *toolchain.jars[:2])
+    return jvm.run_tests(compiled, classpath, case_folder, libraries=tflite_folder, real=real_folder is not None)
 
 
 @pytest.fixture(scope="session")
 def packaged_run(
-    apk: package.Apk, case_folder: Path, real_folder: Path | None, tflite_folder: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> jvm.JvmRun:  # fmt: skip
-    """The same JUnit tests on the bytecode that is in the APK, taken back to the JVM's."""
-    work = tmp_path_factory.mktemp("dex")
+    compiled: Path,
+    toolchain: Runtimes,
+    apk: package.Apk,
+    case_folder: Path,
+    tflite_folder: Path,
+    real_folder: Path | None,
+) -> jvm.JvmRun:
+    """The same JUnit tests on the app's bytecode out of the APK, taken back to the JVM's."""
+    whole, own = compiled / "whole.jar", compiled / "own.jar"
     # Debian's own Python, for which Debian's enjarify is installed.
-    run("/usr/bin/python3", "-m", "enjarify.main", apk.signed, "-o", work / "demo.jar")
-    # Of the desktop's jar only the native libraries are used: its classes come after those of the APK.
-    classpath = (work / "demo.jar", fetch(pins.ONNXRUNTIME_JVM))
-    jvm.compile_tests(work / "tests", classpath)
-    return jvm.run_tests(work, classpath, case_folder, libraries=tflite_folder, real=real_folder is not None)
+    run("/usr/bin/python3", "-m", "enjarify.main", apk.signed, "-o", whole)
+    with zipfile.ZipFile(whole) as archive:
+        # The runtimes' classes are left out: they have interfaces with static methods, which enjarify writes wrongly.
+        write_entries(
+            own, {name: archive.read(name) for name in archive.namelist() if name.startswith("cxredge/core/")}
+        )
+    classpath = (own, fetch(pins.ONNXRUNTIME_JVM), *toolchain.jars[:2])
+    return jvm.run_tests(compiled, classpath, case_folder, libraries=tflite_folder, real=real_folder is not None)

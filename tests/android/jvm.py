@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,10 +50,10 @@ def compile_tests(out: Path, classpath: Sequence[Path]) -> None:
 
 
 def run_tests(work: Path, classpath: Sequence[Path], cases: Path, *, libraries: Path, real: bool) -> JvmRun:
-    """Run the JUnit tests in work/tests on these classes. `libraries` has TensorFlow Lite; `real`: real films as well."""
+    """Run the JUnit tests in work/tests on these classes; TensorFlow Lite is in `libraries`. `real`: real films too."""
     java = ["java", "-Xmx1g", "-Djava.awt.headless=true", f"-Dcxredge.cases={cases}"]
     java += [f"-Djava.library.path={libraries}", "-jar", str(fetch(pins.JUNIT)), "execute"]
-    tests, reports = work / "tests", work / "reports"
+    tests, reports = work / "tests", Path(tempfile.mkdtemp(prefix="reports-", dir=work))
     java += ["--class-path", ":".join(map(str, (tests, *classpath))), f"--scan-class-path={tests}"]
     java += ["--reports-dir", str(reports), "--details", "tree", "--disable-banner"]
     java += [] if real else ["--exclude-classname=.*RealFilmsTest"]

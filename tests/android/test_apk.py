@@ -46,7 +46,9 @@ def test_app_asks_for_no_permission(facts: checks.ApkFacts) -> None:
 
 def test_only_the_screen_is_open_to_other_apps(facts: checks.ApkFacts) -> None:
     assert [item.name for item in facts.components if item.exported] == [".MainActivity"]
-    assert [(item.kind, item.name) for item in facts.components if not item.exported] == [("provider", ".PhotoProvider")]
+    assert [(item.kind, item.name) for item in facts.components if not item.exported] == [
+        ("provider", ".PhotoProvider")
+    ]
 
 
 def test_apks_are_signed_with_a_scheme_of_the_whole_file(apks: list[package.Apk]) -> None:
@@ -89,7 +91,7 @@ def test_check_refuses_an_asset_that_was_changed(apk: package.Apk, tmp_path: Pat
     with zipfile.ZipFile(apk.signed) as archive, zipfile.ZipFile(changed, "w") as copy:
         for name in archive.namelist():
             copy.writestr(name, archive.read(name)[:-1] if name.endswith(".tflite") else archive.read(name))
-    with pytest.raises(BuildError, match="model_int8.tflite"):
+    with pytest.raises(BuildError, match=r"model_int8\.tflite"):
         checks.check(changed)
 
 
@@ -110,9 +112,7 @@ def test_check_finds_a_native_method_without_its_library(dex: Dex, facts: checks
     assert all(name.startswith("org/tensorflow/lite/") for name in missing)
 
 
-def test_second_build_gives_the_same_unsigned_bytes(
-    apk: package.Apk, exported: Bundle, tmp_path: Path
-) -> None:
+def test_second_build_gives_the_same_unsigned_bytes(apk: package.Apk, exported: Bundle, tmp_path: Path) -> None:
     again = package.build(exported, tmp_path, abis=(apk.abi,))[0]
     assert files.sha256_file(again.unsigned) == files.sha256_file(apk.unsigned)
 

@@ -16,7 +16,15 @@ from cxr_edge import images
 from tests.android.jvm import JvmRun, TestResult
 
 RUNS = ("compiled_run", "packaged_run")
-SUITES = ("BundleTest", "ClassifierTest", "FilmFileTest", "HeatMapTest", "JsonTest", "PredictionTest", "PreprocessingTest")
+SUITES = (
+    "BundleTest",
+    "ClassifierTest",
+    "FilmFileTest",
+    "HeatMapTest",
+    "JsonTest",
+    "PredictionTest",
+    "PreprocessingTest",
+)
 
 
 @pytest.fixture(params=RUNS)

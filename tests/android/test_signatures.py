@@ -16,7 +16,7 @@ package a.b {
 
   public class Box<T extends a.b.Shape> implements a.b.Holder<T> {
     ctor public Box(@NonNull T, @IntRange(from=0, to=10) int...);
-    method @Nullable public <E extends java.lang.Exception> T get(java.util.Map<String,? super T>) throws java.io.IOException;
+    method @Nullable public <E extends Exception> T get(java.util.Map<T,? super T>) throws java.io.IOException;
     method protected final java.util.List<T[]>[] list(char);
     field public static final String NAME = "a;b";
     field public static final char MARK = 59; // 0x003b ';'

@@ -8,6 +8,7 @@ import cxredge.core.Artifact;
 import cxredge.core.Bundle;
 import cxredge.core.Classifier;
 import cxredge.core.CoreException;
+import cxredge.core.Engines;
 import cxredge.core.Film;
 import cxredge.core.FilmReader;
 import cxredge.core.Latency;
@@ -243,7 +244,7 @@ final class Workspace {
                 loaded = "";
             }
             byte[] content = Bundle.open(storage.bundle()).read(chosen);
-            classifier = Classifier.open(chosen, content, threads);
+            classifier = Engines.open(chosen, content, threads);
             loaded = wanted;
         }
         return classifier;

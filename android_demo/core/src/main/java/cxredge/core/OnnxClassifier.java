@@ -57,7 +57,7 @@ final class OnnxClassifier implements Classifier {
     @Override
     public Outputs run(byte[] pixels) throws CoreException {
         try (OnnxTensor input = OnnxTensor.createTensor(
-                        environment, Classifier.direct(pixels), INPUT_SHAPE, OnnxJavaType.UINT8);
+                        environment, Engines.direct(pixels), INPUT_SHAPE, OnnxJavaType.UINT8);
                 OrtSession.Result result = session.run(Collections.singletonMap(Contract.INPUT, input))) {
             Map<String, float[]> found = new LinkedHashMap<>();
             for (int index = 0; index < outputs.size(); index++) {

@@ -27,7 +27,7 @@ final class TfliteClassifier implements Classifier {
         this.threads = threads;
         try {
             Interpreter.Options options = new Interpreter.Options().setNumThreads(threads);
-            interpreter = new Interpreter(Classifier.direct(content), options);
+            interpreter = new Interpreter(Engines.direct(content), options);
         } catch (UnsatisfiedLinkError error) {
             throw new CoreException(error, Reason.ENGINE_LIBRARY, "TensorFlow Lite", CoreException.firstLine(error));
         } catch (IllegalArgumentException | IllegalStateException error) {
@@ -51,7 +51,7 @@ final class TfliteClassifier implements Classifier {
             buffers.put(index, buffer);
             values.add(buffer);
         }
-        ByteBuffer input = Classifier.direct(pixels);
+        ByteBuffer input = Engines.direct(pixels);
         try {
             interpreter.runForMultipleInputsOutputs(new Object[] {input}, buffers);
         } catch (IllegalArgumentException | IllegalStateException error) {

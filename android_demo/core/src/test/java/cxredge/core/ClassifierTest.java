@@ -41,7 +41,7 @@ class ClassifierTest {
     private static Stream<DynamicTest> artifacts(String format) {
         return bundle.artifacts().stream().filter(item -> item.format.equals(format)).map(item ->
                 DynamicTest.dynamicTest(item.name, () -> {
-                    try (Classifier classifier = Classifier.open(item, bundle.read(item), 1)) {
+                    try (Classifier classifier = Engines.open(item, bundle.read(item), 1)) {
                         SelfTest test = SelfTest.run(item, classifier, bundle.vectors());
                         assertNotNull(test);
                         System.out.println(
@@ -85,7 +85,7 @@ class ClassifierTest {
     @Test
     void refusesAFileThatIsNoModel() {
         Artifact onnx = bundle.manifest.artifacts.get("model_int8.onnx");
-        CoreException error = assertThrows(CoreException.class, () -> Classifier.open(onnx, new byte[100], 1));
+        CoreException error = assertThrows(CoreException.class, () -> Engines.open(onnx, new byte[100], 1));
         assertEquals(Reason.ENGINE_LOAD, error.reason());
     }
 
@@ -93,7 +93,7 @@ class ClassifierTest {
     void refusesAModelOfAnotherContract() {
         byte[] other = Cases.read(Cases.folder("contract.onnx"));
         Artifact onnx = bundle.manifest.artifacts.get("model_int8.onnx");
-        CoreException error = assertThrows(CoreException.class, () -> Classifier.open(onnx, other, 1));
+        CoreException error = assertThrows(CoreException.class, () -> Engines.open(onnx, other, 1));
         assertEquals(Reason.ENGINE_CONTRACT, error.reason());
     }
 }
