@@ -2,30 +2,33 @@ package cxredge.demo;
 
 import android.graphics.Bitmap;
 import android.graphics.BitmapFactory;
+import android.graphics.ImageDecoder;
 import cxredge.core.CoreException;
 import cxredge.core.PictureDecoder;
 import cxredge.core.PixelSink;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 
 /** JPEG and WebP by Android's own decoders. */
 final class BitmapDecoder implements PictureDecoder {
     @Override
     public void decode(byte[] content, PixelSink sink) throws IOException, CoreException {
-        BitmapFactory.Options options = new BitmapFactory.Options();
-        options.inJustDecodeBounds = true;
-        BitmapFactory.decodeByteArray(content, 0, content.length, options);
-        if (options.outWidth <= 0 || options.outHeight <= 0) {
+        BitmapFactory.Options header = new BitmapFactory.Options();
+        header.inJustDecodeBounds = true;
+        BitmapFactory.decodeByteArray(content, 0, content.length, header);
+        if (header.outWidth <= 0 || header.outHeight <= 0) {
             throw new IOException("the header cannot be read");
         }
-        sink.start(options.outWidth, options.outHeight);
-        options.inJustDecodeBounds = false;
-        // The file's own pixels: not scaled to the screen, and not multiplied by their alpha.
-        options.inScaled = false;
-        options.inPremultiplied = false;
-        options.inPreferredConfig = Bitmap.Config.ARGB_8888;
-        Bitmap bitmap = BitmapFactory.decodeByteArray(content, 0, content.length, options);
-        if (bitmap == null) {
-            throw new IOException("the pixels cannot be decoded");
+        sink.start(header.outWidth, header.outHeight);
+        // Unlike BitmapFactory it throws for data that are cut short, which would otherwise become a grey part.
+        Bitmap bitmap = ImageDecoder.decodeBitmap(
+                ImageDecoder.createSource(ByteBuffer.wrap(content)), (decoder, info, source) -> {
+                    decoder.setAllocator(ImageDecoder.ALLOCATOR_SOFTWARE);
+                    // The file's own colours, not multiplied by their alpha.
+                    decoder.setUnpremultipliedRequired(true);
+                });
+        if (bitmap.getWidth() != header.outWidth || bitmap.getHeight() != header.outHeight) {
+            throw new IOException("the picture has another size than its header says");
         }
         int[] row = new int[bitmap.getWidth()];
         for (int y = 0; y < bitmap.getHeight(); y++) {

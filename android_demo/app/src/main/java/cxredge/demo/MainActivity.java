@@ -28,6 +28,10 @@ public final class MainActivity extends Activity {
         screen = new Screen(this, workspace);
         connect();
         if (saved == null) {
+            if (workspace.film == null && !workspace.isReading()) {
+                // What an earlier process left behind when it was killed.
+                workspace.closeFilm();
+            }
             takeShared(getIntent());
         } else if (saved.getBoolean(HAS_FILM) && workspace.film == null && !workspace.isReading()) {
             workspace.reopenFilm();
@@ -112,6 +116,8 @@ public final class MainActivity extends Activity {
     }
 
     private void takePhoto() {
+        // A camera app that writes nothing and says it did would otherwise bring back the photograph before.
+        PhotoProvider.fileIn(this).delete();
         Intent intent = new Intent(MediaStore.ACTION_IMAGE_CAPTURE);
         intent.putExtra(MediaStore.EXTRA_OUTPUT, PhotoProvider.URI);
         // The grant goes by the clip, which older camera apps need as well.

@@ -23,7 +23,8 @@ final class Texts {
             CoreException refused = (CoreException) failure;
             return say("error_" + refused.reason().name(), refused.facts());
         }
-        return resources.getString(R.string.unreadable, failure.getMessage());
+        String said = failure.getMessage() == null ? failure.getClass().getSimpleName() : failure.getMessage();
+        return resources.getString(R.string.unreadable, said);
     }
 
     String describePicture(ShownFilm film, boolean showsMap) {
@@ -41,6 +42,8 @@ final class Texts {
         StringBuilder text = new StringBuilder();
         if (film.verdict != null) {
             describeVerdict(text, film, workspace.bundle.manifest);
+        } else if (workspace.isBusy()) {
+            addLine(text, resources.getString(R.string.busy));
         }
         for (Film.Warning warning : film.warnings) {
             addLine(text, say("warning_" + warning.name()));

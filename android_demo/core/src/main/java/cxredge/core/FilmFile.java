@@ -22,6 +22,10 @@ final class FilmFile {
     private static final byte[] XMP = "http://ns.adobe.com/xap/1.0/\0".getBytes(StandardCharsets.ISO_8859_1);
     private static final byte[] ICC = "ICC_PROFILE\0".getBytes(StandardCharsets.ISO_8859_1);
     private static final int ORIENTATION_TAG = 0x0112;
+    // Flags of a WebP's extended header.
+    private static final int WEBP_HAS_ICC = 0x20;
+    private static final int WEBP_HAS_EXIF = 0x08;
+    private static final int WEBP_HAS_XMP = 0x04;
 
     private final ByteArrayOutputStream exif = new ByteArrayOutputStream();
     private final ByteArrayOutputStream plain = new ByteArrayOutputStream();
@@ -64,13 +68,11 @@ final class FilmFile {
             if (marker == 0xff || marker == 0x01 || marker >= 0xd0 && marker <= 0xda || at + 2 + length > content.length) {
                 break;
             }
-            boolean profile = marker == 0xe2 && startsWith(content, at + 4, ICC);
             if (marker == 0xe1 && startsWith(content, at + 4, EXIF)) {
                 file.exif.write(content, at + 4 + EXIF.length, Math.max(0, length - 2 - EXIF.length));
             } else if (marker == 0xe1 && startsWith(content, at + 4, XMP)) {
                 file.xmp = text(content, at + 4, length - 2);
-            }
-            if (!profile) {
+            } else if (marker != 0xe2 || !startsWith(content, at + 4, ICC)) {
                 file.plain.write(content, at, length + 2);
             }
             at += 2 + length;
@@ -93,10 +95,8 @@ final class FilmFile {
                 file.exif.write(content, at + 8, size);
             } else if (name.equals("XMP ")) {
                 file.xmp = text(content, at + 8, size);
-            } else if (name.equals("ANMF")) {
-                file.frames++;
-            }
-            if (!name.equals("ICCP")) {
+            } else if (!name.equals("ICCP")) {
+                file.frames += name.equals("ANMF") ? 1 : 0;
                 file.plain.write(content, at, end - at);
             }
             at = end;
@@ -105,14 +105,14 @@ final class FilmFile {
     }
 
     /**
-     * Returns the content without its colour profile, which this project does not apply and Android's decoder would.
+     * Returns the content without colour profile and orientation.
      *
-     * A WebP header goes on saying that there is one, and how long the file was.
+     * The one is not applied in this project and the other is in one place, FilmReader; Android's decoder would do both.
      */
-    byte[] withoutProfile() {
+    byte[] pixelsOnly() {
         byte[] content = plain.toByteArray();
         if (content.length > 20 && text(content, 8, 8).equals("WEBPVP8X")) {
-            content[20] &= ~0x20;
+            content[20] &= ~(WEBP_HAS_ICC | WEBP_HAS_EXIF | WEBP_HAS_XMP);
         }
         if (content.length > 12 && startsWith(content, 0, new byte[] {'R', 'I', 'F', 'F'})) {
             ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN).putInt(4, content.length - 8);

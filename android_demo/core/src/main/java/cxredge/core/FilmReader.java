@@ -38,7 +38,7 @@ public final class FilmReader {
         FilmFile file = kind.equals("JPEG") ? FilmFile.readJpeg(content) : FilmFile.readWebp(content);
         Picture.Upright upright = new Picture.Upright(file.orientation());
         try {
-            decoder.decode(file.withoutProfile(), upright);
+            decoder.decode(file.pixelsOnly(), upright);
         } catch (IOException error) {
             throw new CoreException(error, Reason.FILM_DAMAGED, kind);
         }
