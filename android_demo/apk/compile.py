@@ -16,7 +16,16 @@ from android_demo.apk.stubs import write_stubs
 from android_demo.apk.tools import FRAMEWORK_RESOURCES, require, run
 from cxr_edge import files
 
-__all__ = ["MIN_SDK", "TARGET_SDK", "Runtimes", "compile_app", "compile_core", "fetch_runtimes", "platform_api"]
+__all__ = [
+    "MIN_SDK",
+    "TARGET_SDK",
+    "Runtimes",
+    "compile_app",
+    "compile_classes",
+    "compile_core",
+    "fetch_runtimes",
+    "platform_api",
+]
 
 MIN_SDK = 29
 TARGET_SDK = 34
@@ -58,14 +67,19 @@ def compile_core(out: Path, runtimes: Runtimes) -> None:
     _javac(out, sorted((_DEMO / "core" / "src" / "main" / "java").rglob("*.java")), runtimes.jars)
 
 
-def compile_app(work: Path, runtimes: Runtimes) -> Path:
-    """Compile app/ and core/; return a zip of manifest, resources and classes.dex, the same bytes every time."""
+def compile_classes(work: Path, runtimes: Runtimes) -> Path:
+    """Compile core/ and app/ into work/core and work/app; return a zip of the binary manifest and resources."""
     require("javac", "java", "aapt2", str(FRAMEWORK_RESOURCES))
-    stubs = _stub_jar()
     compile_core(work / "core", runtimes)
     base = _link_resources(work)
     sources = sorted([*(_APP / "java").rglob("*.java"), *(work / "generated").rglob("*.java")])
-    _javac(work / "app", sources, (stubs, work / "core", *runtimes.jars))
+    _javac(work / "app", sources, (_stub_jar(), work / "core", *runtimes.jars))
+    return base
+
+
+def compile_app(work: Path, runtimes: Runtimes) -> Path:
+    """Compile all of the app; return a zip of manifest, resources and classes.dex, the same bytes every time."""
+    base = compile_classes(work, runtimes)
     own = work / "own.jar"
     classes = {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -73,7 +87,7 @@ def compile_app(work: Path, runtimes: Runtimes) -> Path:
         for path in folder.rglob("*.class")
     }
     write_entries(own, classes)
-    _dex(work / "dex.zip", [own, *runtimes.jars], stubs)
+    _dex(work / "dex.zip", [own, *runtimes.jars], _stub_jar())
     entries = _entries(base) | _entries(work / "dex.zip")
     write_entries(work / "app.zip", entries)
     return work / "app.zip"

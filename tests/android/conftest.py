@@ -18,6 +18,7 @@ from android_demo.apk.tools import BuildError, require, run
 from cxr_edge.bundle import Bundle
 from tests import models
 from tests.android import bionic, cases, jvm
+from tests.android import screen_run as screens
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,6 +76,8 @@ def case_folder(exported: Bundle, real_folder: Path | None, tmp_path_factory: py
     cases.write_overlays(folder / "overlays")
     if real_folder is not None:
         cases.write_real(real_folder, folder / "real")
+    (folder / "screen").mkdir()
+    screens.write_cases(exported, folder / "screen")
     (folder / "contract.onnx").write_bytes(models.onnx(dtype="float32"))
     (folder / "bundle").symlink_to(exported.path.resolve())
     return folder
@@ -124,3 +127,21 @@ def packaged_run(
         )
     classpath = (own, fetch(pins.ONNXRUNTIME_JVM), *toolchain.jars[:2])
     return jvm.run_tests(compiled, classpath, case_folder, libraries=tflite_folder, real=real_folder is not None)
+
+
+@pytest.fixture(scope="session")
+def screen_run(
+    toolchain: Runtimes,
+    apk: package.Apk,
+    case_folder: Path,
+    tflite_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> screens.ScreenRun:
+    """The app's screen, on the classes that javac makes of it."""
+    try:
+        screens.fetch_jars()
+    except BuildError as error:
+        pytest.skip(f"Robolectric cannot be had: {error}")
+    work = tmp_path_factory.mktemp("screen")
+    compiler.compile_classes(work / "classes", toolchain)
+    return screens.run_screen_tests(work, work / "classes", toolchain, apk.unsigned, case_folder, tflite_folder)

@@ -57,6 +57,7 @@ final class Screen {
         ShownFilm film = workspace.film;
         Bitmap marked = film == null || film.verdict == null ? null : film.verdict.marked;
         boolean showsMap = marked != null && box.isChecked();
+        view.setVisibility(film == null ? View.GONE : View.VISIBLE);
         box.setVisibility(marked == null ? View.GONE : View.VISIBLE);
         view.setImageBitmap(film == null ? null : showsMap ? marked : film.plain);
         view.setContentDescription(film == null ? activity.getString(R.string.no_film) : texts.describePicture(film, showsMap));
