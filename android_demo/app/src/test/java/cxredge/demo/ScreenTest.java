@@ -272,7 +272,8 @@ public class ScreenTest {
             others.append(largest == 0 ? "" : " " + name + " by " + largest);
         }
         System.out.println("decoded: " + same + " of " + paths.size() + " equal; others differ at most:" + others);
-        assertTrue(others.toString(), same >= paths.size() - 3);
+        assertEquals(others.toString(), paths.size(), same);
+        assertTrue(paths.size() > 25);
     }
 
     @Test
