@@ -182,6 +182,7 @@ def write_refused(folder: Path) -> None:
             encode(Image.fromarray(grey(30, 24)), "GIF"),
             encode(Image.fromarray(grey(30, 24)), "TIFF"),
             encode(Image.fromarray(grey(30, 24)), "BMP"),
+            b"\0\0\0\x0cjP  \r\n\x87\n",
             b"%PDF-1.7",
             b"PK\x03\x04",
         ],

@@ -13,9 +13,9 @@ final class FilmFile {
     private static final Pattern KIND = Pattern.compile(
             "(?s)(?:(?<DICOM>.{128}DICM)|(?<JPEG>\u00ff\u00d8\u00ff)|(?<PNG>\u0089PNG\r\n\u001a\n)"
             + "|(?<WEBP>RIFF.{4}WEBP)|(?<TIFF>II[*+]\0|MM\0[*+])|(?<BMP>BM.{4}\0{4})|(?<GIF>GIF8)"
-            + "|(?<HEIF>.{4}ftyp)|(?<PDF>%PDF)|(?<ZIP>PK\u0003\u0004)|(?<GZIP>\u001f\u008b)).*");
+            + "|(?<HEIF>.{4}ftyp)|(?<JPEG2000>\0{3}\fjP)|(?<PDF>%PDF)|(?<ZIP>PK\u0003\u0004)|(?<GZIP>\u001f\u008b)).*");
     private static final String[] KINDS = {
-        "DICOM", "JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "PDF", "ZIP", "GZIP"
+        "DICOM", "JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "JPEG2000", "PDF", "ZIP", "GZIP"
     };
     private static final Pattern XMP_ORIENTATION = Pattern.compile("tiff:Orientation(?:=\"|>)([0-9])");
     private static final byte[] EXIF = "Exif\0\0".getBytes(StandardCharsets.ISO_8859_1);
