@@ -82,11 +82,16 @@ class ClassifierTest {
         assertTrue(!test.passed && Double.isInfinite(test.differences.get("typicality")));
     }
 
-    @Test
-    void refusesAFileThatIsNoModel() {
-        Artifact onnx = bundle.manifest.artifacts.get("model_int8.onnx");
-        CoreException error = assertThrows(CoreException.class, () -> Engines.open(onnx, new byte[100], 1));
-        assertEquals(Reason.ENGINE_LOAD, error.reason());
+    @TestFactory
+    Stream<DynamicTest> refusesAFileThatIsNoModel() {
+        return Stream.of("model_int8.onnx", "model_int8.tflite").map(name -> DynamicTest.dynamicTest(name, () -> {
+            Artifact artifact = bundle.manifest.artifacts.get(name);
+            byte[] cut = java.util.Arrays.copyOf(bundle.read(artifact), 1000);
+            for (byte[] content : new byte[][] {new byte[100], cut}) {
+                CoreException error = assertThrows(CoreException.class, () -> Engines.open(artifact, content, 1));
+                assertEquals(Reason.ENGINE_LOAD, error.reason());
+            }
+        }));
     }
 
     @Test
