@@ -14,11 +14,12 @@ _MACHINES = {183: "arm64-v8a", 62: "x86_64"}
 
 @dataclass(frozen=True)
 class Library:
-    """`abi`, the least alignment of its loaded segments in bytes, and the names of the symbols that it defines."""
+    """`abi`, the least alignment of its loaded segments in bytes, the symbols that it defines and those it imports."""
 
     abi: str
     alignment: int
     symbols: frozenset[str]
+    imports: frozenset[str]
 
 
 def read_library(content: bytes) -> Library:
@@ -28,12 +29,14 @@ def read_library(content: bytes) -> Library:
     machine, program_at, section_at, program_count, section_count = _header(content)
     segments = [struct.unpack_from("<IIQQQQQQ", content, program_at + 56 * index) for index in range(program_count)]
     sections = [struct.unpack_from("<IIQQQQIIQQ", content, section_at + 64 * index) for index in range(section_count)]
-    symbols = set()
+    defined: set[str] = set()
+    imported: set[str] = set()
     for section in sections:
         if section[1] == _DYNSYM:
-            symbols |= _defined(content, section, sections[section[6]])
+            _read_symbols(content, section, sections[section[6]], defined, imported)
     alignment = min(segment[7] for segment in segments if segment[0] == _LOAD)
-    return Library(_MACHINES.get(machine, f"machine {machine}"), alignment, frozenset(symbols))
+    abi = _MACHINES.get(machine, f"machine {machine}")
+    return Library(abi, alignment, frozenset(defined), frozenset(imported))
 
 
 def _header(content: bytes) -> tuple[int, int, int, int, int]:
@@ -43,11 +46,11 @@ def _header(content: bytes) -> tuple[int, int, int, int, int]:
     return machine, program_at, section_at, program_count, section_count
 
 
-def _defined(content: bytes, section: tuple[int, ...], names: tuple[int, ...]) -> set[str]:
+def _read_symbols(
+    content: bytes, section: tuple[int, ...], names: tuple[int, ...], defined: set[str], imported: set[str]
+) -> None:
     table = content[section[4] : section[4] + section[5]]
-    found = set()
     for name, _, _, home, _, _ in struct.iter_unpack("<IBBHQQ", table):
-        if home and name:
+        if name:
             start = names[4] + name
-            found.add(content[start : content.index(b"\0", start)].decode())
-    return found
+            (defined if home else imported).add(content[start : content.index(b"\0", start)].decode())

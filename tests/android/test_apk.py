@@ -79,6 +79,13 @@ def test_only_tensorflow_lite_needs_pages_of_4_kib(apks: list[package.Apk]) -> N
         assert narrow == {"libtensorflowlite_jni.so"}
 
 
+def test_no_library_can_open_a_connection(apks: list[package.Apk]) -> None:
+    for apk in apks:
+        for library in checks.check(apk.signed).libraries.values():
+            assert "malloc" in library.imports
+            assert not library.imports & {"socket", "connect", "send", "sendto", "getaddrinfo", "gethostbyname"}
+
+
 def test_assets_are_the_bundles_files(facts: checks.ApkFacts, apk: package.Apk, exported: Bundle) -> None:
     assert set(facts.assets) == {"manifest.json", "golden.npz", "model_int8.tflite", "model_int8.onnx"}
     with zipfile.ZipFile(apk.signed) as archive:
