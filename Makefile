@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export ORT_DISABLE_TELEMETRY ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs bench-self clean
+.PHONY: help setup demo apk test lint format docs bench-self clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -25,6 +25,9 @@ setup: $(READY) ## make the virtual environment and install cxr-edge into it
 demo: $(READY) ## export the shipped classifier to int8 and measure it on this machine
 	$(BIN)/cxr-edge export --quantize int8
 	$(BIN)/cxr-edge bench --device cpu
+
+apk: $(READY) ## build the Android demo from a bundle, BUNDLE=FOLDER or what export wrote, and sign it
+	$(BIN)/python -m android_demo.apk $(BUNDLE)
 
 test: $(READY) ## run all tests, with the coverage gate
 	$(BIN)/pytest $(COVERAGE)

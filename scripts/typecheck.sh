@@ -15,12 +15,12 @@ rm -rf "$site" "$root/.cache/dist"
 mkdir -p "$site"
 PYTHON=$python "$root/scripts/build_dist.sh" "$root/.cache/dist"
 "$python" -m zipfile -e "$root"/.cache/dist/cxr_edge-*.whl "$site"
-ln -s "$root/tests" "$root/scripts" "$site"
+ln -s "$root/tests" "$root/scripts" "$root/android_demo" "$site"
 
 cd "$site"
 mypy=("$python" -m mypy --config-file "$root/pyproject.toml" --cache-dir "$root/.cache/mypy")
 failed=0
 "${mypy[@]}" -p cxr_edge || failed=1
 # shellcheck disable=SC2046 # Our own file names hold no blanks.
-"${mypy[@]}" --explicit-package-bases $(find tests scripts -follow -name '*.py' | LC_ALL=C sort) || failed=1
+"${mypy[@]}" --explicit-package-bases $(find tests scripts android_demo -follow -name '*.py' | LC_ALL=C sort) || failed=1
 exit "$failed"

@@ -1,0 +1,136 @@
+"""From Java and resources to what goes into an APK: bytecode, a table of resources, a binary manifest."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from android_demo.apk import pins
+from android_demo.apk.archives import write_entries
+from android_demo.apk.downloads import ROOT, cache_folder, fetch
+from android_demo.apk.signatures import Api, read_api
+from android_demo.apk.stubs import write_stubs
+from android_demo.apk.tools import FRAMEWORK_RESOURCES, require, run
+from cxr_edge import files
+
+__all__ = [
+    "MIN_SDK",
+    "TARGET_SDK",
+    "Runtimes",
+    "compile_app",
+    "compile_classes",
+    "compile_core",
+    "fetch_runtimes",
+    "platform_api",
+]
+
+MIN_SDK = 29
+TARGET_SDK = 34
+
+_DEMO = ROOT / "android_demo"
+# From 17 on javac seals an enum whose constants have bodies, and this D8 takes no sealed class.
+_JAVA_RELEASE = "11"
+_APP = _DEMO / "app" / "src" / "main"
+
+
+@dataclass(frozen=True)
+class Runtimes:
+    """The inference runtimes: the jars of their Java side, and the archives that hold the native one."""
+
+    jars: tuple[Path, ...]
+    archives: tuple[Path, ...]
+
+
+@cache
+def platform_api() -> Api:
+    """Return the public interface of API 29."""
+    return read_api(fetch(pins.API).read_text(encoding="utf-8"))
+
+
+def fetch_runtimes() -> Runtimes:
+    """Fetch the runtimes and take their jars out of the archives."""
+    archives = tuple(fetch(pin) for pin in (pins.TFLITE, pins.TFLITE_API, pins.ONNXRUNTIME_ANDROID))
+    jars = []
+    for archive in archives:
+        jar = archive.with_suffix(".classes.jar")
+        with zipfile.ZipFile(archive) as opened:
+            files.write_bytes(jar, opened.read("classes.jar"))
+        jars.append(jar)
+    return Runtimes(tuple(jars), archives)
+
+
+def compile_core(out: Path, runtimes: Runtimes) -> None:
+    """Compile core/ into class files below `out`. It sees no Android, so it cannot use any."""
+    _javac(out, sorted((_DEMO / "core" / "src" / "main" / "java").rglob("*.java")), runtimes.jars)
+
+
+def compile_classes(work: Path, runtimes: Runtimes) -> Path:
+    """Compile core/ and app/ into work/core and work/app; return a zip of the binary manifest and resources."""
+    require("javac", "java", "aapt2", str(FRAMEWORK_RESOURCES))
+    compile_core(work / "core", runtimes)
+    base = _link_resources(work)
+    sources = sorted([*(_APP / "java").rglob("*.java"), *(work / "generated").rglob("*.java")])
+    _javac(work / "app", sources, (_stub_jar(), work / "core", *runtimes.jars))
+    return base
+
+
+def compile_app(work: Path, runtimes: Runtimes) -> Path:
+    """Compile all of the app; return a zip of manifest, resources and classes.dex, the same bytes every time."""
+    base = compile_classes(work, runtimes)
+    own = work / "own.jar"
+    classes = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for folder in (work / "core", work / "app")
+        for path in folder.rglob("*.class")
+    }
+    write_entries(own, classes)
+    _dex(work / "dex.zip", [own, *runtimes.jars], _stub_jar())
+    entries = _entries(base) | _entries(work / "dex.zip")
+    write_entries(work / "app.zip", entries)
+    return work / "app.zip"
+
+
+def _javac(out: Path, sources: list[Path], classpath: tuple[Path, ...]) -> None:
+    require("javac")
+    # The stubs are erased, so generic types of the platform are raw here; all other lint is an error.
+    lint = "-Xlint:all,-rawtypes,-unchecked,-try,-options"
+    joined = ":".join(map(str, classpath))
+    flags = ["-encoding", "UTF-8", "-g:source,lines", "-implicit:none", lint, "-Werror"]
+    run("javac", "--release", _JAVA_RELEASE, *flags, "-cp", joined, "-d", out, *sources)
+
+
+def _stub_jar() -> Path:
+    # Made anew when the way it is made has changed.
+    own = b"".join((Path(__file__).parent / name).read_bytes() for name in ("signatures.py", "stubs.py", "archives.py"))
+    path = cache_folder() / f"android-{MIN_SDK}-stubs-{files.sha256_bytes(own)[:12]}.jar"
+    if not path.is_file():
+        write_stubs(platform_api(), path)
+    return path
+
+
+def _link_resources(work: Path) -> Path:
+    compiled, base, generated = work / "resources.zip", work / "base.zip", work / "generated"
+    generated.mkdir(parents=True)
+    run("aapt2", "compile", "--dir", _APP / "res", "-o", compiled)
+    run(
+        *("aapt2", "link", "-I", FRAMEWORK_RESOURCES, "--manifest", _APP / "AndroidManifest.xml"),
+        *("--min-sdk-version", str(MIN_SDK), "--target-sdk-version", str(TARGET_SDK)),
+        *("--java", generated, "-o", base, compiled),
+    )
+    return base
+
+
+def _dex(out: Path, jars: list[Path], stubs: Path) -> None:
+    # D8 knows java.* by the JDK that the compiler belongs to.
+    home = Path(str(shutil.which("javac"))).resolve().parents[1]
+    compiler: list[str | Path] = ["java", "-Xmx1g", "-cp", fetch(pins.BUNDLETOOL), "com.android.tools.r8.D8"]
+    options: list[str | Path] = ["--release", "--min-api", str(MIN_SDK), "--lib", stubs, "--lib", home]
+    run(*compiler, *options, "--output", out, *jars)
+
+
+def _entries(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}

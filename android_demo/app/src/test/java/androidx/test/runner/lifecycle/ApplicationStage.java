@@ -1,0 +1,7 @@
+package androidx.test.runner.lifecycle;
+
+/** Stands in for a class that Robolectric names and these tests do not use. */
+public enum ApplicationStage {
+    PRE_ON_CREATE,
+    CREATED
+}
