@@ -105,7 +105,9 @@ def decode(source: Path | bytes, *, name: str | None = None) -> Image.Image:
 
 def to_contract(image: Image.Image) -> Pixels:
     """Return an "L" or "RGB" picture as contract pixels (224, 224, 3) uint8: squashed, antialiased, colour kept."""
-    small = image.resize((SIZE_PX, SIZE_PX), Image.Resampling.BILINEAR)
+    # Pillow rounds after each pass and since 13.0 picks their order by size: in two steps the pixels are those of any.
+    wide = image.resize((SIZE_PX, image.height), Image.Resampling.BILINEAR)
+    small = wide.resize((SIZE_PX, SIZE_PX), Image.Resampling.BILINEAR)
     if small.mode == "L":
         return np.repeat(np.asarray(small)[:, :, np.newaxis], 3, axis=2)
     return np.array(small.convert("RGB"))

@@ -283,3 +283,15 @@ def test_reading_a_png_loads_its_plugin_alone(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(path)]
     result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert result.stdout.strip() == "['PIL.PngImagePlugin']"
+
+
+def test_rows_are_resized_before_columns_whatever_the_shape() -> None:
+    # Both passes round: on a tall picture the other order, Pillow's own since 13.0, gives other pixels.
+    tall = Image.fromarray(np.random.default_rng(0).integers(0, 256, (900, 300), dtype=np.uint8))
+    rows_first, columns_first = (
+        tall.resize(step, Image.Resampling.BILINEAR).resize((224, 224), Image.Resampling.BILINEAR)
+        for step in ((224, 900), (300, 224))
+    )
+    found = images.to_contract(tall)[..., 0]
+    assert np.array_equal(found, np.asarray(rows_first))
+    assert not np.array_equal(found, np.asarray(columns_first))

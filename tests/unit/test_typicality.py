@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,13 +13,13 @@ from cxr_edge.training.typicality import fit
 BASIS = np.random.default_rng(0).uniform(size=(8, 64)) ** 4
 
 
-def features(count: int, seed: int, *, basis: np.ndarray = BASIS) -> np.ndarray:
+def features(count: int, seed: int, *, basis: Any = BASIS) -> Any:
     """Non-negative features, as a ReLU leaves them: mixtures of the rows of `basis`, with a little noise."""
     rng = np.random.default_rng(seed)
     return (rng.gamma(2.0, size=(count, 8)) @ basis + 0.05 * rng.uniform(size=(count, 64))).astype(np.float32)
 
 
-def mixed(count: int, seed: int, share: float) -> np.ndarray:
+def mixed(count: int, seed: int, share: float) -> Any:
     """Features of which `share` comes from another basis."""
     other = np.random.default_rng(9).uniform(size=(8, 64)) ** 4
     return (1 - share) * features(count, seed) + share * features(count, seed + 1, basis=other)

@@ -44,9 +44,9 @@ public final class Resampler {
 
     private Resampler() {}
 
-    /** Returns the contract's pixels of a picture: squashed to 224 x 224, RGB by rows. */
+    /** Returns the contract's pixels of a picture: squashed to 224 x 224, rows before columns, RGB by rows. */
     public static byte[] toContract(Picture picture) {
-        return resize(picture, Contract.SIDE_PX, Contract.SIDE_PX).rgb;
+        return resizeColumns(resizeRows(picture, Contract.SIDE_PX), Contract.SIDE_PX).rgb;
     }
 
     /** Returns the picture at another size, bilinear. */
@@ -60,7 +60,7 @@ public final class Resampler {
     /**
      * Whether the columns are resized before the rows, as Pillow does from 13.0 on where it saves more that way.
      *
-     * Each pass rounds, so the order shows in the pixels. The rule was found by trying sizes, and is tested with many.
+     * Each pass rounds, so the order shows in what is drawn; the contract's pixels have an order of their own. The rule was found by trying sizes, and is tested with many.
      */
     private static boolean columnsFirst(int width, int height, int newWidth, int newHeight) {
         return (long) height - newHeight > 2L * Math.max(0, width - newWidth);
