@@ -78,9 +78,9 @@ def fit(
     stage has the lowest val_loss.
     """
     keras.utils.set_random_seed(options.seed)
+    if state.weights:
+        classifier.set_weights(state.weights)
     for number in range(state.stage, len(options.stages)):
-        if state.weights:
-            classifier.set_weights(state.weights)
         stage = options.stages[number]
         training = TrainingSet(
             films if stage.simulated else films.only_real(),

@@ -22,7 +22,7 @@ from cxr_edge.training.augment import Augmentation
 from cxr_edge.training.films import Batches, Films, TrainingSet, load_films
 from cxr_edge.training.fit import Checkpoint, fit
 from cxr_edge.training.model import build_classifier
-from cxr_edge.training.options import build
+from cxr_edge.training.options import PRESETS, build
 from cxr_edge.training.train import train
 
 
@@ -63,7 +63,17 @@ def resumed(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_resumed_run_counts_every_epoch_once(resumed: Path) -> None:
     history = json.loads((resumed / "history.json").read_text())
     assert [record["epoch"] for record in history] == list(range(len(history)))
-    assert len(history) == 5
+    assert len(history) == PRESETS["default"].stages[0].epochs
+
+
+def test_a_run_killed_after_its_last_epoch_keeps_what_it_learned(films: Path, tmp_path: Path) -> None:
+    options = build(weights="none", unfreeze=0, epochs=1)
+    loaded = load_films(open_dataset(films), "train")
+    classifier = build_classifier(weights="none")
+    learned = [weights + 1 for weights in classifier.get_weights()]
+    state = Checkpoint(tmp_path / "checkpoint.npz", stage=len(options.stages), weights=learned)
+    fit(classifier, loaded, loaded, options, state, "run")
+    assert all(np.array_equal(*pair) for pair in zip(classifier.get_weights(), learned, strict=True))
 
 
 def test_a_run_leaves_model_history_plots_and_card(resumed: Path) -> None:
