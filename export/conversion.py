@@ -96,6 +96,7 @@ def _repair_with(format: str, recipe: Recipe, calibration: Pixels | None) -> Con
         format,
         lambda deployment: converter.quantize(converter.convert_float(deployment), recipe, calibration),
         converter.put_layers,
+        merges=format == "onnx",
     )
 
 

@@ -50,9 +50,16 @@ class Fitted:
 
 
 def fit_layers(
-    backbone: keras.Model, inputs: Maps, options: FitOptions, progress: Callable[[int, int], None]
+    backbone: keras.Model,
+    inputs: Maps,
+    options: FitOptions,
+    progress: Callable[[int, int], None],
+    *,
+    shift: float = 0.0,
 ) -> Fitted:
     """Return integers for all convolutions of a folded backbone, fitted on `inputs` (n, 224, 224, 3) in [-1, 1].
+
+    The int8 artifact reads `inputs` + `shift`, the float network `inputs`.
 
     Two runs go side by side: the float one, which says what a layer should give, and the int8 one, which says what it
     gets. Every fitted layer takes a bias that makes its mean output right (Nagel et al. 2019, bias correction).
@@ -60,7 +67,7 @@ def fit_layers(
     """
     nodes = list_nodes(backbone)
     exact = {id(backbone.inputs[0]): inputs}
-    given = {id(backbone.inputs[0]): inputs}
+    given = {id(backbone.inputs[0]): inputs + np.float32(shift)}
     fitted = Fitted()
     rng = np.random.default_rng(options.seed)
     for number, node in enumerate(nodes):

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from cxr_edge import metrics
 from cxr_edge.budget import Budget, Drift
+from cxr_edge.export.deployment import PIXEL_STEP
 from cxr_edge.export.equalisation import equalise
 from cxr_edge.export.fitting import FitOptions, Fitted, fit_layers
 from cxr_edge.export.ranking import rank_layers
@@ -86,12 +87,14 @@ def measure_drift(
 class Converter:
     """What a repair needs of a format.
 
-    `quantize` gives the stock int8 of a deployment, `put_layers` writes fitted layers into such an artifact.
+    `quantize` gives the stock int8 of a deployment, `put_layers` writes fitted layers into such an artifact. `merges`
+    tells that the format's runtime rounds ties to even, which would merge grey levels (see `Deployment.lower_pixels`).
     """
 
     format: str
     quantize: Callable[[Any], bytes]
     put_layers: Callable[[bytes, Mapping[str, QuantizedLayer]], bytes]
+    merges: bool
 
 
 class Repair:
@@ -103,7 +106,7 @@ class Repair:
         self.budget = budget
         self.val = val
         self.test = test
-        self._fits: dict[str, Fitted] = {}
+        self._fits: dict[tuple[str, bool], Fitted] = {}
         self._ranking: list[dict[str, Any]] | None = None
         self._equalised: Any = None
 
@@ -119,8 +122,11 @@ class Repair:
             start = time.monotonic()
             content = stock
             if options is not None:
-                equalised = equalised or converter.quantize(self._equalise())
-                content = converter.put_layers(equalised, self._fit(name, options).layers)
+                deployment = self._equalise()
+                equalised = equalised or converter.quantize(
+                    deployment.lower_pixels() if converter.merges else deployment
+                )
+                content = converter.put_layers(equalised, self._fit(name, options, lowered=converter.merges).layers)
             drift = self.val.measure(content, format, f"model_int8.{format}")
             size_ratio = len(content) / len(baseline)
             latency_ratio = _compare_latency(content, baseline, format, self.val.pixels)
@@ -166,12 +172,14 @@ class Repair:
             self._equalised = self.deployment.replace_backbone(backbone)
         return self._equalised
 
-    def _fit(self, name: str, options: FitOptions) -> Fitted:
-        if name not in self._fits:
+    def _fit(self, name: str, options: FitOptions, *, lowered: bool) -> Fitted:
+        key = (name, lowered)
+        if key not in self._fits:
             with Progress(f"repair: {name}", 1) as progress:
                 inputs = np.asarray(self.deployment.scale(self.films))
-                self._fits[name] = fit_layers(self._equalise().backbone, inputs, options, progress)
-        return self._fits[name]
+                shift = -PIXEL_STEP / 2 if lowered else 0.0
+                self._fits[key] = fit_layers(self._equalise().backbone, inputs, options, progress, shift=shift)
+        return self._fits[key]
 
     def _rank(self) -> list[dict[str, Any]]:
         if self._ranking is None:

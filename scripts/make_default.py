@@ -14,6 +14,7 @@ import shutil
 from pathlib import Path
 
 from cxr_edge import files
+from cxr_edge.budget import Budget
 from cxr_edge.bundle import MANIFEST_NAME, Bundle
 from cxr_edge.dataset import open_dataset
 from cxr_edge.export import pipeline
@@ -23,7 +24,7 @@ from cxr_edge.training.train import train
 NAME = "cxr-edge-default"
 SHIPPED = Path(__file__).resolve().parent.parent / "cxr_edge" / "zoo" / "default"
 ARTIFACTS = ("model.keras", "model_int8.tflite")
-FILES = ("MODEL_CARD.md", "history.json", "typicality.npz")
+FILES = ("MODEL_CARD.md", "golden.npz", "history.json", "repair.json", "typicality.npz")
 SOURCES = """
 ## Sources and licences
 
@@ -45,7 +46,7 @@ def make(films: Path, weights: Path, out: Path, seed: int) -> Bundle:
     if not (trained / MANIFEST_NAME).is_file():
         data = open_dataset(films).join(open_dataset("phantom"))
         train(data, options.build(weights=str(weights), seed=seed), trained, name=NAME, resume=trained.exists())
-    exporting = pipeline.ExportOptions(formats=("tflite",), quantize=("int8",), data=str(films))
+    exporting = pipeline.ExportOptions(formats=("tflite",), quantize=("int8",), data=str(films), budget=Budget())
     ours = Bundle.read(trained)
     provenance = {**ours.manifest.provenance, "licence": "Apache-2.0"}
     ours = Bundle(ours.path, dataclasses.replace(ours.manifest, provenance=provenance))
