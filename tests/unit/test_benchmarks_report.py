@@ -312,7 +312,9 @@ def test_junit_counts_its_cases_and_stands_hostile_names(result: BenchResult) ->
     root = ElementTree.fromstring(junit.to_junit(rename(result, HOSTILE)))
     assert root.get("tests") == str(sum(int(suite.get("tests", 0)) for suite in root))
     assert root.get("errors") == "3"
-    assert {item.get("name") for item in root.iter("property")} == {"research_only", "films"}
+    assert {item.get("name") for item in root.iter("property")} == {
+        *("research_only", "films", "measured ms on cpu, 1 thread", "measured ms on cpu, 2 threads"),
+    }
 
 
 def test_no_table_or_plot_mixes_what_was_measured_with_what_was_not(result: BenchResult) -> None:
