@@ -12,8 +12,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import cxr_edge
 from cxr_edge import files
 from cxr_edge.benchmarks import (
@@ -25,11 +23,11 @@ from cxr_edge.benchmarks import (
     gate,
     latency,
     machine,
+    replies,
     unrest,
     wording,
 )
 from cxr_edge.benchmarks.devices import Device
-from cxr_edge.benchmarks.drift import Answers, Truth
 from cxr_edge.benchmarks.findings import DriftReport
 from cxr_edge.benchmarks.journal import Journal, key_of
 from cxr_edge.benchmarks.latency import Subject
@@ -44,7 +42,7 @@ from cxr_edge.benchmarks.result import (
 from cxr_edge.budget import Limits
 from cxr_edge.bundle import Artifact, Bundle
 from cxr_edge.dataset import Dataset
-from cxr_edge.errors import BundleError, DataError, RuntimeFailure, UsageError
+from cxr_edge.errors import BundleError, UsageError
 from cxr_edge.progress import Progress
 
 __all__ = ["STRICT", "BenchOptions", "run"]
@@ -87,9 +85,9 @@ def run(
         with Progress("films", len(both.items)) as progress:
             pixels = both.pixels(progress=progress)
         films = filmset.save(folder / "films.npy", pixels)
-        answers, failures = _predict_all(bundle, artifacts, films, len(chosen.items))
-        reference = _choose_reference(answers, failures)
-        reports = _compare_all(answers, truth, options, reference, failures)
+        answers, failures = replies.predict_all(bundle, artifacts, films, len(chosen.items))
+        reference = replies.choose_reference(answers, failures)
+        reports = replies.compare_all(answers, truth, options, reference, failures)
         shown = gallery.choose(
             {name: answers[name] for name in reports}, reference, truth, [item.item_id for item in chosen.items]
         )
@@ -102,7 +100,7 @@ def run(
             # Without maps: they are compared where both were made here.
             ask = device.ask if journal is None else functools.partial(_ask_once, journal, device)
             found = drift.predict(bundle, artifact, films, len(chosen.items), ask=ask)
-            return drift.compare(_fill_in(found), truth, options, answers[reference], None)
+            return drift.compare(replies.fill_in(found), truth, options, answers[reference], None)
 
         others, missed = elsewhere.measure(bundle, sound, opened.values(), judge)
         timed = filmset.save(folder / "timed.npy", filmset.pick_films(pixels[: len(chosen.items)], options.seed))
@@ -174,53 +172,9 @@ def _scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _predict_all(
-    bundle: Bundle, artifacts: list[Artifact], films: Path, count: int
-) -> tuple[dict[str, Answers], dict[str, list[str]]]:
-    answers: dict[str, Answers] = {}
-    failures: dict[str, list[str]] = {}
-    with Progress("drift", len(artifacts)) as progress:
-        for artifact in artifacts:
-            try:
-                answers[artifact.name] = drift.predict(bundle, artifact, films, count, folder=films.parent)
-            except RuntimeFailure as error:
-                failures[artifact.name] = [str(error)]
-            progress.advance(note=artifact.name)
-    return answers, failures
-
-
-def _choose_reference(answers: Mapping[str, Answers], failures: Mapping[str, list[str]]) -> str:
-    for name in drift.REFERENCES:
-        if name in answers and np.isfinite(answers[name].scores).all():
-            return name
-    reasons = [failures[name][0] for name in drift.REFERENCES if name in failures]
-    raise RuntimeFailure(
-        f"nothing to compare with runs: {'; '.join(reasons) or 'its scores are not finite; export it again'}"
-    )
-
-
-def _compare_all(
-    answers: dict[str, Answers], truth: Truth, options: BenchOptions, reference: str, failures: dict[str, list[str]]
-) -> dict[str, DriftReport]:
-    reports = {}
-    maps = drift.first_with_maps(answers)
-    for name, found in answers.items():
-        try:
-            other = None if name == reference else answers[reference]
-            reports[name] = drift.compare(_fill_in(found), truth, options, other, maps)
-        except DataError as error:
-            failures[name] = [f"{name}: {error}"]
-    return reports
-
-
 def _ask_once(journal: Journal, device: Device, request: Mapping[str, Any], *, name: str) -> dict[str, Any]:
     """Return the device's answer about the artifact `name`, the one that was kept where the bench was stopped."""
     return journal.keep(f"{name} on {device.name}", lambda: device.ask(request, name=name))
-
-
-def _fill_in(found: Answers) -> Answers:
-    """Return the answers with those to fit thresholds on, which are the measured ones where there are no others."""
-    return found if len(found.fit_scores) else dataclasses.replace(found, fit_scores=found.scores)
 
 
 def _make_row(

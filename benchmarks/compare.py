@@ -193,6 +193,7 @@ def _lay_out_row(row: RowDifference) -> Iterator[str]:
         auc[2] = wording.format_interval(row.auc, sign="+")
     auc[3] = "" if row.flips is None else str(row.flips.count)
     what = "AUC" if row.auc_beyond_noise else ""
+    several = len({item.device for item in row.latencies}) > 1
     for number, item in enumerate(row.latencies or (None,)):
         times = ["", "", ""]
         beyond = what if number == 0 else ""
@@ -201,7 +202,8 @@ def _lay_out_row(row: RowDifference) -> Iterator[str]:
             pair = f"{wording.format_number(item.first_ms)} / {wording.format_number(item.second_ms)}"
             times = [str(item.threads), pair, ratio]
             beyond = ", ".join(part for part in (beyond, "p50" if item.beyond_noise else "") if part)
-        yield lay_out(_COLUMNS, [row.name if number == 0 else "", *(auc if number == 0 else [""] * 4), *times, beyond])
+        name = row.name if number == 0 else f"  {item.device}" if several and item is not None else ""
+        yield lay_out(_COLUMNS, [name, *(auc if number == 0 else [""] * 4), *times, beyond])
 
 
 def _explain(comparison: Comparison) -> Iterator[str]:

@@ -63,8 +63,10 @@ def show_elsewhere(result: BenchResult) -> Iterator[str]:
 def show_card(result: BenchResult) -> str:
     """Return what the run was made with: the machine here, the devices, the bundle and the data."""
     machine, options, model = result.machine, result.options, result.model
-    reports = [item for row in result.artifacts for item in (*row.latencies, *row.elsewhere)]
-    devices = dict.fromkeys((item.device, item.kind, item.identity) for item in reports)
+    devices = dict.fromkeys(
+        [(item.device, item.kind, item.identity) for row in result.artifacts for item in row.latencies]
+        + [(found.device, found.kind, found.identity) for row in result.artifacts for found in row.elsewhere]
+    )
     libraries = ", ".join(f"{name} {version}" for name, version in machine.libraries.items())
     memory = f"{machine.memory_mib / 1024:.1f} GiB" if machine.memory_mib is not None else "unknown"
     facts = {

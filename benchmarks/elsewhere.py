@@ -43,17 +43,20 @@ def measure(
     for device in others:
         if device.kind == devices.EMULATED:
             say(
-                f"{device.name}: an emulator takes seconds for each film and artifact, and there is no saying how far "
-                "it is; with fewer films (--data) it is done sooner"
+                f"{device.name}: an emulator takes seconds for each film and artifact; with fewer films (--data) it is "
+                "done sooner, and --resume keeps the artifacts that are done"
             )
+    if not others:
+        return {}, {}
     with Progress("devices", len(others) * len(artifacts)) as progress:
         for device in others:
             for artifact in artifacts:
+                progress.advance(0, note=f"{artifact.name}, {device.name}")
                 try:
                     reports.setdefault(artifact.name, []).append(_report(bundle, artifact, device, judge))
                 except (RuntimeFailure, DeviceError, DataError) as error:
                     failures.setdefault(artifact.name, []).append(_name_device(device.name, str(error)))
-                progress.advance(note=f"{artifact.name}, {device.name}")
+                progress.advance()
     return reports, failures
 
 

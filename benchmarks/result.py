@@ -226,15 +226,8 @@ class BenchResult:
             )
         result: BenchResult = decode(cls, value, where)
         films = len(result.data.films)
-        lists = [
-            result.data.positive,
-            result.data.sources,
-            *(
-                item.drift.scores
-                for row in result.artifacts
-                for item in (row, *row.elsewhere)
-                if item.drift is not None
-            ),
-        ]
+        drifts = [row.drift for row in result.artifacts]
+        drifts += [found.drift for row in result.artifacts for found in row.elsewhere]
+        lists = [result.data.positive, result.data.sources, *(drift.scores for drift in drifts if drift is not None)]
         require(all(len(item) == films for item in lists), f"of {films} films in every list of them", where)
         return result
