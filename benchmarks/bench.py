@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -11,24 +12,22 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 import cxr_edge
-from cxr_edge import files, metrics
+from cxr_edge import files
 from cxr_edge.benchmarks import (
     devices,
     drift,
     elsewhere,
+    filmset,
     gallery,
     gate,
     latency,
-    localisation,
     machine,
+    replies,
     unrest,
+    wording,
 )
-from cxr_edge.benchmarks.drift import Answers, Truth
-from cxr_edge.benchmarks.elsewhere import Ask
+from cxr_edge.benchmarks.devices import Device
 from cxr_edge.benchmarks.findings import DriftReport
 from cxr_edge.benchmarks.journal import Journal, key_of
 from cxr_edge.benchmarks.latency import Subject
@@ -36,7 +35,6 @@ from cxr_edge.benchmarks.result import (
     ArtifactResult,
     BenchOptions,
     BenchResult,
-    DataFacts,
     DeviceReport,
     LatencyReport,
     ModelFacts,
@@ -44,8 +42,7 @@ from cxr_edge.benchmarks.result import (
 from cxr_edge.budget import Limits
 from cxr_edge.bundle import Artifact, Bundle
 from cxr_edge.dataset import Dataset
-from cxr_edge.errors import BundleError, DataError, OutputError, RuntimeFailure, UsageError
-from cxr_edge.metrics import Floats
+from cxr_edge.errors import BundleError, UsageError
 from cxr_edge.progress import Progress
 
 __all__ = ["STRICT", "BenchOptions", "run"]
@@ -53,7 +50,6 @@ __all__ = ["STRICT", "BenchOptions", "run"]
 STRICT: dict[str, Any] = {"min_runs": 1024, "min_time_s": 60.0}
 """What `--strict` asks for: the runs and seconds that MLPerf's single-stream scenario asks for."""
 
-_TIMED_FILMS = 16
 _FORMATS = ("keras", "tflite", "onnx")
 
 
@@ -81,32 +77,33 @@ def run(
     if out is not None:
         files.prepare_folder(out)
     chosen = dataset.select(split=options.split)
-    fitting = _choose_fitting(bundle, dataset, options.split)
-    truth = _read_truth(bundle, chosen, fitting, options.split)
+    fitting = filmset.choose_fitting(bundle, dataset, options.split)
+    truth = filmset.read_truth(bundle, chosen, fitting, options.split)
     with _scratch() as folder, ExitStack() as stack:
         opened = elsewhere.open_all(options, stack)
         both = dataclasses.replace(chosen, items=chosen.items + fitting.items)
         with Progress("films", len(both.items)) as progress:
             pixels = both.pixels(progress=progress)
-        films = _save(folder / "films.npy", pixels)
-        answers, failures = _predict_all(bundle, artifacts, films, len(chosen.items))
-        reference = _choose_reference(answers, failures)
-        reports = _compare_all(answers, truth, options, reference, failures)
+        films = filmset.save(folder / "films.npy", pixels)
+        answers, failures = replies.predict_all(bundle, artifacts, films, len(chosen.items))
+        reference = replies.choose_reference(answers, failures)
+        reports = replies.compare_all(answers, truth, options, reference, failures)
         shown = gallery.choose(
             {name: answers[name] for name in reports}, reference, truth, [item.item_id for item in chosen.items]
         )
         sound = [item for item in artifacts if item.name in reports]
+        identities = [device.identity for device in opened.values()]
+        key = key_of(options, artifacts, both.fingerprint(), identities)
+        journal = None if out is None else Journal(out, key, resume=resume)
 
-        def judge(artifact: Artifact, ask: Ask) -> DriftReport:
+        def judge(artifact: Artifact, device: Device) -> DriftReport:
             # Without maps: they are compared where both were made here.
+            ask = device.ask if journal is None else functools.partial(_ask_once, journal, device)
             found = drift.predict(bundle, artifact, films, len(chosen.items), ask=ask)
-            return drift.compare(_fill_in(found), truth, options, answers[reference], None)
+            return drift.compare(replies.fill_in(found), truth, options, answers[reference], None)
 
         others, missed = elsewhere.measure(bundle, sound, opened.values(), judge)
-        timed = _save(folder / "timed.npy", _pick_films(pixels[: len(chosen.items)], options.seed))
-        identities = [device.identity for device in opened.values()]
-        key = key_of(options, artifacts, chosen.fingerprint(), identities)
-        journal = None if out is None else Journal(out, key, resume=resume)
+        timed = filmset.save(folder / "timed.npy", filmset.pick_films(pixels[: len(chosen.items)], options.seed))
         activity = machine.Activity()
         there = {name: opened[name] for name in elsewhere.timed(opened)}
         turns = latency.schedule(sound, options, there)
@@ -118,7 +115,7 @@ def run(
         failures.setdefault(name, []).extend(reasons)
     for subject, reason in faults.items():
         failures.setdefault(subject.artifact, []).append(
-            f"{latency.name_threads(subject.device, subject.threads)}: {reason}"
+            f"{wording.name_threads(subject.device, subject.threads)}: {reason}"
         )
     rows = tuple(
         _make_row(item, reports.get(item.name), latencies, failures.get(item.name, []), others.get(item.name, []))
@@ -129,7 +126,7 @@ def run(
         started=started.isoformat(timespec="seconds"),
         duration_s=round(time.monotonic() - start_s, 1),
         model=_describe_model(bundle),
-        data=_describe_data(chosen, truth, options.split),
+        data=filmset.describe_data(chosen, truth, options.split),
         options=options,
         machine=machine.describe(),
         reference=reference,
@@ -169,120 +166,15 @@ def _check_reference(bundle: Bundle, artifacts: list[Artifact]) -> None:
         )
 
 
-def _choose_fitting(bundle: Bundle, dataset: Dataset, split: str) -> Dataset:
-    """Return the films that thresholds are fitted on: those of val, none where they are those that are measured."""
-    fitting = tuple(item for item in dataset.items if item.split == "val" and split != "val")
-    classes = {item.label == bundle.manifest.positive for item in fitting}
-    return dataclasses.replace(dataset, items=fitting if len(classes) == 2 else ())
-
-
-def _read_truth(bundle: Bundle, chosen: Dataset, fitting: Dataset, split: str) -> Truth:
-    manifest = bundle.manifest
-    if manifest.positive not in chosen.labels:
-        raise DataError(
-            f"{chosen.name}: has the classes {', '.join(chosen.labels)}, the bundle looks for '{manifest.positive}'; "
-            "rename the class in the data set"
-        )
-    positive, fit_positive = (
-        np.array([item.label == manifest.positive for item in part.items], dtype=np.bool_) for part in (chosen, fitting)
-    )
-    # Raises where the films cannot give an AUC, before anything is measured.
-    metrics.auc_interval(np.zeros(len(positive)), positive)
-    return Truth(
-        positive,
-        [item.source for item in chosen.items],
-        manifest.threshold,
-        fit_positive if fitting.items else positive,
-        "val" if fitting.items else split,
-        _read_covers(chosen, manifest.positive),
-        manifest.typicality_limit,
-    )
-
-
-def _read_covers(chosen: Dataset, positive: str) -> list[Floats | None]:
-    """Return which part of each cell the lesion of a positive film covers, None where that is not known."""
-    covers: list[Floats | None] = [None] * len(chosen.items)
-    marked = [
-        (row, item)
-        for row, item in enumerate(chosen.items)
-        if item.label == positive and (item.phantom is not None or item.mask_path is not None)
-    ]
-    if marked:
-        with Progress("masks", len(marked)) as progress:
-            for row, item in marked:
-                mask = item.mask()
-                covers[row] = None if mask is None else localisation.cover_cells(mask)
-                progress.advance()
-    return covers
-
-
 @contextmanager
 def _scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="cxr-edge-") as folder:
         yield Path(folder)
 
 
-def _save(path: Path, pixels: npt.NDArray[np.uint8]) -> Path:
-    try:
-        np.save(path, pixels, allow_pickle=False)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"{path.parent}: the films' pixels cannot be put there ({reason}); free space or set TMPDIR"
-        ) from error
-    return path
-
-
-def _pick_films(pixels: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
-    count = min(_TIMED_FILMS, len(pixels))
-    picked: npt.NDArray[np.uint8] = pixels[
-        np.sort(np.random.default_rng(seed).choice(len(pixels), count, replace=False))
-    ]
-    return picked
-
-
-def _predict_all(
-    bundle: Bundle, artifacts: list[Artifact], films: Path, count: int
-) -> tuple[dict[str, Answers], dict[str, list[str]]]:
-    answers: dict[str, Answers] = {}
-    failures: dict[str, list[str]] = {}
-    with Progress("drift", len(artifacts)) as progress:
-        for artifact in artifacts:
-            try:
-                answers[artifact.name] = drift.predict(bundle, artifact, films, count, folder=films.parent)
-            except RuntimeFailure as error:
-                failures[artifact.name] = [str(error)]
-            progress.advance(note=artifact.name)
-    return answers, failures
-
-
-def _choose_reference(answers: Mapping[str, Answers], failures: Mapping[str, list[str]]) -> str:
-    for name in drift.REFERENCES:
-        if name in answers and np.isfinite(answers[name].scores).all():
-            return name
-    reasons = [failures[name][0] for name in drift.REFERENCES if name in failures]
-    raise RuntimeFailure(
-        f"nothing to compare with runs: {'; '.join(reasons) or 'its scores are not finite; export it again'}"
-    )
-
-
-def _compare_all(
-    answers: dict[str, Answers], truth: Truth, options: BenchOptions, reference: str, failures: dict[str, list[str]]
-) -> dict[str, DriftReport]:
-    reports = {}
-    maps = drift.first_with_maps(answers)
-    for name, found in answers.items():
-        try:
-            other = None if name == reference else answers[reference]
-            reports[name] = drift.compare(_fill_in(found), truth, options, other, maps)
-        except DataError as error:
-            failures[name] = [f"{name}: {error}"]
-    return reports
-
-
-def _fill_in(found: Answers) -> Answers:
-    """Return the answers with those to fit thresholds on, which are the measured ones where there are no others."""
-    return found if len(found.fit_scores) else dataclasses.replace(found, fit_scores=found.scores)
+def _ask_once(journal: Journal, device: Device, request: Mapping[str, Any], *, name: str) -> dict[str, Any]:
+    """Return the device's answer about the artifact `name`, the one that was kept where the bench was stopped."""
+    return journal.keep(f"{name} on {device.name}", lambda: device.ask(request, name=name))
 
 
 def _make_row(
@@ -310,33 +202,10 @@ def _describe_model(bundle: Bundle) -> ModelFacts:
     return ModelFacts(manifest.name, manifest.architecture, manifest.labels, manifest.positive, manifest.threshold)
 
 
-def _describe_data(chosen: Dataset, truth: Truth, split: str) -> DataFacts:
-    return DataFacts(
-        name=chosen.name,
-        split=split,
-        fingerprint=chosen.fingerprint(),
-        patients=len({item.patient_id for item in chosen.items}),
-        simulated=all(item.phantom is not None for item in chosen.items),
-        films=tuple(item.item_id for item in chosen.items),
-        positive=tuple(truth.positive.tolist()),
-        sources=tuple(truth.sources),
-    )
-
-
-def _note_patients(chosen: Dataset) -> str | None:
-    films, patients = len(chosen.items), len({item.patient_id for item in chosen.items})
-    if patients == films:
-        return None
-    return (
-        f"the {films} films are of {patients} patients; intervals and tests take films as independent, so they are "
-        "somewhat too narrow: add patients rather than films"
-    )
-
-
 def _collect_warnings(
     chosen: Dataset, rows: tuple[ArtifactResult, ...], reference: str, disturbance: str | None, options: BenchOptions
 ) -> tuple[str, ...]:
-    found: list[str | None] = [*chosen.notes, disturbance, _note_patients(chosen)]
+    found: list[str | None] = [*chosen.notes, disturbance, filmset.note_patients(chosen)]
     if reference != drift.REFERENCES[0]:
         why = next(
             (row.failures[0] for row in rows if row.name == drift.REFERENCES[0] and row.failures),

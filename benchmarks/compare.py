@@ -50,6 +50,7 @@ class LatencyDifference:
     second_ms: float
     ratio: Interval | None
     beyond_noise: bool
+    peak_mib: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,9 @@ def _compare_latencies(first: ArtifactResult, second: ArtifactResult) -> Iterato
         if other is not None:
             ratio = stats.ratio_over_turns(other.times_ms, item.times_ms)
             beyond = ratio is not None and _excludes(ratio, 1.0)
-            yield LatencyDifference(*_place(item), other.p50_ms, item.p50_ms, ratio, beyond)
+            yield LatencyDifference(
+                *_place(item), other.p50_ms, item.p50_ms, ratio, beyond, (other.peak_mib, item.peak_mib)
+            )
 
 
 def _place(item: LatencyReport) -> tuple[str, str, int]:
@@ -193,6 +196,7 @@ def _lay_out_row(row: RowDifference) -> Iterator[str]:
         auc[2] = wording.format_interval(row.auc, sign="+")
     auc[3] = "" if row.flips is None else str(row.flips.count)
     what = "AUC" if row.auc_beyond_noise else ""
+    several = len({item.device for item in row.latencies}) > 1
     for number, item in enumerate(row.latencies or (None,)):
         times = ["", "", ""]
         beyond = what if number == 0 else ""
@@ -201,7 +205,8 @@ def _lay_out_row(row: RowDifference) -> Iterator[str]:
             pair = f"{wording.format_number(item.first_ms)} / {wording.format_number(item.second_ms)}"
             times = [str(item.threads), pair, ratio]
             beyond = ", ".join(part for part in (beyond, "p50" if item.beyond_noise else "") if part)
-        yield lay_out(_COLUMNS, [row.name if number == 0 else "", *(auc if number == 0 else [""] * 4), *times, beyond])
+        name = row.name if number == 0 else f"  {item.device}" if several and item is not None else ""
+        yield lay_out(_COLUMNS, [name, *(auc if number == 0 else [""] * 4), *times, beyond])
 
 
 def _explain(comparison: Comparison) -> Iterator[str]:
@@ -224,6 +229,11 @@ def _explain(comparison: Comparison) -> Iterator[str]:
                 )
         if row.size_bytes[0] != row.size_bytes[1]:
             yield f"{row.name}: {row.size_bytes[0] / 1e6:.2f} MB in A, {row.size_bytes[1] / 1e6:.2f} MB in B"
+    peaks = [f"{row.name} {max(item.peak_mib[0] for item in row.latencies):.0f} / "
+             f"{max(item.peak_mib[1] for item in row.latencies):.0f}"
+             for row in comparison.rows if row.latencies]  # fmt: skip
+    if peaks:
+        yield f"peak memory in MiB, A / B: {', '.join(peaks)}"
     for which, names in (("A", comparison.only_first), ("B", comparison.only_second)):
         if names:
             yield f"only in {which}: {', '.join(names)}"

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
 
 from cxr_edge.benchmarks import devices
 from cxr_edge.benchmarks.devices import Device, DeviceOptions
 from cxr_edge.benchmarks.devices.estimate import EstimateDevice
 from cxr_edge.benchmarks.findings import DriftReport
-from cxr_edge.benchmarks.result import BenchOptions, BenchResult, DeviceReport, Estimate
+from cxr_edge.benchmarks.result import BenchOptions, DeviceReport, Estimate
 from cxr_edge.bundle import Artifact, Bundle
 from cxr_edge.errors import DataError, DeviceError, RuntimeFailure
-from cxr_edge.progress import Progress
+from cxr_edge.progress import Progress, say
 
-__all__ = ["Ask", "Judge", "describe", "measure", "open_all", "timed"]
+__all__ = ["Judge", "measure", "open_all", "timed"]
 
-Ask = Callable[..., dict[str, Any]]
-Judge = Callable[[Artifact, Ask], DriftReport]
-"""Predicts all films with an artifact by way of an `ask`, and compares the answers with the reference's."""
+Judge = Callable[[Artifact, Device], DriftReport]
+"""Predicts all films with an artifact on a device, and compares the answers with the reference's."""
 
 
 def open_all(options: BenchOptions, stack: ExitStack) -> dict[str, Device]:
@@ -41,28 +39,30 @@ def measure(
     """Return each artifact's reports of the devices, and the reasons of those that failed there."""
     reports: dict[str, list[DeviceReport]] = {}
     failures: dict[str, list[str]] = {}
-    others = [device for device in opened if device.name not in ("cpu", "pi")]
+    others = [device for device in opened if device.name not in devices.HERE]
+    for device in others:
+        if device.kind == devices.EMULATED:
+            say(
+                f"{device.name}: an emulator takes seconds for each film and artifact; with fewer films (--data) it is "
+                "done sooner, and --resume keeps the artifacts that are done"
+            )
+    if not others:
+        return {}, {}
     with Progress("devices", len(others) * len(artifacts)) as progress:
         for device in others:
             for artifact in artifacts:
+                progress.advance(0, note=f"{artifact.name}, {device.name}")
                 try:
                     reports.setdefault(artifact.name, []).append(_report(bundle, artifact, device, judge))
                 except (RuntimeFailure, DeviceError, DataError) as error:
                     failures.setdefault(artifact.name, []).append(_name_device(device.name, str(error)))
-                progress.advance(note=f"{artifact.name}, {device.name}")
+                progress.advance()
     return reports, failures
 
 
-def describe(result: BenchResult) -> Iterator[str]:
-    """Return lines of text on the devices, a block each, so that no kind of figure stands beside another."""
-    blocks: dict[str, list[str]] = {}
-    for row in result.artifacts:
-        for found in row.elsewhere:
-            head = f"{found.device} ({found.kind}): {found.identity}"
-            blocks.setdefault(head, []).append(f"  {row.name}: {_describe_row(found, result.reference)}")
-    for head, lines in blocks.items():
-        yield head
-        yield from lines
+def timed(opened: Mapping[str, Device]) -> list[str]:
+    """Return the names of the devices that give latencies of their own."""
+    return [name for name, device in opened.items() if device.kind == devices.MEASURED and device.withheld is None]
 
 
 def _report(bundle: Bundle, artifact: Artifact, device: Device, judge: Judge) -> DeviceReport:
@@ -73,30 +73,8 @@ def _report(bundle: Bundle, artifact: Artifact, device: Device, judge: Judge) ->
         figure = device.estimate(bundle, artifact)
         found = Estimate(figure.ms, figure.low_ms, figure.high_ms, figure.source)
         return DeviceReport(device.name, device.kind, device.identity, None, found, None)
-    return DeviceReport(device.name, device.kind, device.identity, judge(artifact, device.ask), None, device.withheld)
+    return DeviceReport(device.name, device.kind, device.identity, judge(artifact, device), None, device.withheld)
 
 
 def _name_device(device: str, reason: str) -> str:
     return reason if device in reason else f"{device}: {reason}"
-
-
-def _describe_row(found: DeviceReport, reference: str) -> str:
-    parts = []
-    if found.drift is not None and found.drift.change is not None:
-        change = found.drift.change
-        parts.append(
-            f"{change.flips.count} flips and a largest change of {change.largest:.2g} against {reference} here"
-        )
-    if found.estimate is not None:
-        figure = found.estimate
-        parts.append(
-            f"about {figure.p50_ms:.3g} ms, between {figure.low_ms:.3g} and {figure.high_ms:.3g} ({figure.source})"
-        )
-    if found.withheld is not None:
-        parts.append(f"no latency: {found.withheld}" if found.drift is not None else found.withheld)
-    return "; ".join(parts)
-
-
-def timed(opened: Mapping[str, Device]) -> list[str]:
-    """Return the names of the devices that give latencies of their own."""
-    return [name for name, device in opened.items() if device.kind == devices.MEASURED and device.withheld is None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cxr_edge.benchmarks import wording
 from cxr_edge.benchmarks.findings import DriftReport
 from cxr_edge.benchmarks.result import ArtifactResult, BenchOptions, BudgetReport, LatencyReport, Miss
 from cxr_edge.benchmarks.verdict import PASS
@@ -97,4 +98,4 @@ def _check_times(limits: Limits, row: ArtifactResult) -> Iterator[tuple[str, str
 
 
 def _name(latency: LatencyReport) -> str:
-    return f"{latency.device} ({latency.kind}), {latency.threads} thread{'s' * (latency.threads > 1)}"
+    return wording.name_threads(f"{latency.device} ({latency.kind})", latency.threads)

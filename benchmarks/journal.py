@@ -1,12 +1,16 @@
-"""The turns that are finished, kept in the report's folder, so that a bench that was stopped goes on where it was."""
+"""What is finished of a bench, kept in the report's folder, so that one that was stopped goes on where it was.
+
+That is the turns of the timing, and what artifacts answered on other devices, which may be slow.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import json
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +25,13 @@ FOLDER = "bench-turns"
 
 
 def key_of(options: BenchOptions, artifacts: Sequence[Artifact], fingerprint: str, identities: Sequence[str]) -> str:
-    """Return what a turn depends on, as a hash: the options, the artifacts' hashes, the films and the devices."""
+    """Return what an answer depends on, as a hash: the options, the artifacts' hashes, the films and the devices."""
     facts = [dataclasses.asdict(options), [(item.name, item.sha256) for item in artifacts], fingerprint, *identities]
     return files.sha256_bytes(json.dumps(facts, sort_keys=True).encode())
 
 
 class Journal:
-    """A folder with a file for each finished turn of one run; of another run's turns it takes none."""
+    """A folder with a file for each answer of one run; of another run's answers it takes none."""
 
     def __init__(self, out: Path, key: str, *, resume: bool) -> None:
         self._folder = out / FOLDER
@@ -35,22 +39,32 @@ class Journal:
         if not resume:
             self.clear()
 
-    def get(self, number: int) -> dict[str, Any] | None:
-        """Return the answer of turn `number`, None when it was not finished in this run or an earlier part of it."""
+    def get(self, name: str) -> dict[str, Any] | None:
+        """Return the answer kept under `name`, None when this run and its earlier parts did not come to it."""
         with contextlib.suppress(DataError):
-            kept = files.read_json(self._path(number), limit_bytes=64 * 2**20)
-            if isinstance(kept, dict) and kept.get("key") == self._key and isinstance(kept.get("answer"), dict):
+            kept = files.read_json(self._path(name), limit_bytes=64 * 2**20)
+            ours = isinstance(kept, dict) and (kept.get("key"), kept.get("name")) == (self._key, name)
+            if ours and isinstance(kept.get("answer"), dict):
                 answer: dict[str, Any] = kept["answer"]
                 return answer
         return None
 
-    def put(self, number: int, answer: dict[str, Any]) -> None:
-        """Keep the answer of turn `number`, whole or not at all. Raises OutputError."""
-        files.write_json(self._path(number), {"key": self._key, "answer": answer})
+    def put(self, name: str, answer: dict[str, Any]) -> None:
+        """Keep an answer under `name`, whole or not at all. Raises OutputError."""
+        files.write_json(self._path(name), {"key": self._key, "name": name, "answer": answer})
+
+    def keep(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return the answer kept under `name`, else the one that `make` gives, and keep that. Raises OutputError."""
+        answer = self.get(name)
+        if answer is None:
+            answer = make()
+            self.put(name, answer)
+        return answer
 
     def clear(self) -> None:
-        """Remove all turns."""
+        """Remove all answers."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _path(self, number: int) -> Path:
-        return self._folder / f"turn-{number:04d}.json"
+    def _path(self, name: str) -> Path:
+        # A device's name may hold what a file's may not; that two come to one is found by the name inside.
+        return self._folder / f"{re.sub('[^A-Za-z0-9.]+', '-', name)}.json"

@@ -1,15 +1,18 @@
 """A bench result as JUnit XML, the form in which continuous integration shows what passed.
 
 A suite an artifact, with a case for each question: does it run, is its AUC inferior, does it keep each limit of the
-budget. A verdict of "not enough images" is a skipped case: nothing was shown, either way.
+budget, and does it stay so on each other device. Latencies and estimates are properties, each under its own kind.
+A verdict of "not enough images" is a skipped case: nothing was shown, either way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from cxr_edge import RESEARCH_ONLY
-from cxr_edge.benchmarks import wording
+from cxr_edge.benchmarks import places, wording
+from cxr_edge.benchmarks.findings import DriftReport
 from cxr_edge.benchmarks.result import ArtifactResult, BenchResult
 from cxr_edge.benchmarks.verdict import FAIL, UNDECIDED
 
@@ -22,8 +25,9 @@ def to_junit(result: BenchResult) -> str:
     for row in result.artifacts:
         suite = ElementTree.SubElement(suites, "testsuite", name=wording.clean(row.name), timestamp=result.started[:19])
         properties = ElementTree.SubElement(suite, "properties")
-        for key, value in (("research_only", RESEARCH_ONLY), ("films", wording.describe_films(result))):
-            ElementTree.SubElement(properties, "property", name=key, value=wording.clean(value))
+        facts = [("research_only", RESEARCH_ONLY), ("films", wording.describe_films(result)), *_describe(row)]
+        for key, value in facts:
+            ElementTree.SubElement(properties, "property", name=wording.clean(key), value=wording.clean(value))
         _add_cases(suite, row, result)
         _count(suite)
     _count(suites)
@@ -31,15 +35,25 @@ def to_junit(result: BenchResult) -> str:
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
+def _describe(row: ArtifactResult) -> Iterator[tuple[str, str]]:
+    """Yield what is known of times, a property for each device and thread count, with its kind in the name."""
+    for item in row.latencies:
+        times = (f"p{point} {wording.format_times(value)}" for point, value in
+                 ((50, item.p50), (90, item.p90), (99, item.p99)))  # fmt: skip
+        batch = f"films/s {places.describe_batch(item)}" if item.films_per_s is not None else ""
+        facts = (*times, batch, places.describe_runtime(item), places.observe(item.conditions).describe())
+        name = f"{item.kind} ms on {wording.name_threads(item.device, item.threads)}"
+        yield name, "; ".join(fact for fact in facts if fact)
+    for found in row.elsewhere:
+        if found.estimate is not None:
+            yield f"{found.kind} ms on {found.device}", wording.format_estimate(found.estimate)
+
+
 def _add_cases(suite: ElementTree.Element, row: ArtifactResult, result: BenchResult) -> None:
     case = _case(suite, row, "runs")
     for reason in row.failures[:1]:
         _outcome(case, "error", reason)
-    if row.drift is not None and row.drift.change is not None:
-        verdict = row.drift.change.verdict
-        case = _case(suite, row, f"AUC not inferior by {verdict.margin:g}")
-        if verdict.outcome in (FAIL, UNDECIDED):
-            _outcome(case, "failure" if verdict.outcome == FAIL else "skipped", f"{verdict.outcome}: {verdict.reason}")
+    _add_verdict(suite, row, row.drift, "")
     if result.budget is not None and row.name in result.budget.artifacts:
         for name, limit in result.budget.limits.items():
             case = _case(suite, row, f"budget: {name} {limit:g}")
@@ -48,10 +62,24 @@ def _add_cases(suite: ElementTree.Element, row: ArtifactResult, result: BenchRes
                 _outcome(case, "failure", "; ".join(facts))
             elif row.drift is None and name != "size_mb":
                 _outcome(case, "skipped", "gave no answers")
+    for found in row.elsewhere:
+        where = f" on {found.device} ({found.kind})"
+        _add_verdict(suite, row, found.drift, where)
+        if found.drift is None and found.withheld is not None:
+            _outcome(_case(suite, row, f"runs{where}"), "skipped", found.withheld)
+
+
+def _add_verdict(suite: ElementTree.Element, row: ArtifactResult, drift: DriftReport | None, where: str) -> None:
+    if drift is None or drift.change is None:
+        return
+    verdict = drift.change.verdict
+    case = _case(suite, row, f"AUC not inferior by {verdict.margin:g}{where}")
+    if verdict.outcome in (FAIL, UNDECIDED):
+        _outcome(case, "failure" if verdict.outcome == FAIL else "skipped", f"{verdict.outcome}: {verdict.reason}")
 
 
 def _case(suite: ElementTree.Element, row: ArtifactResult, name: str) -> ElementTree.Element:
-    return ElementTree.SubElement(suite, "testcase", classname=wording.clean(row.name), name=name)
+    return ElementTree.SubElement(suite, "testcase", classname=wording.clean(row.name), name=wording.clean(name))
 
 
 def _outcome(case: ElementTree.Element, tag: str, message: str) -> None:

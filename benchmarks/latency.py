@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from cxr_edge.benchmarks import wording
 from cxr_edge.benchmarks.devices import Device
 from cxr_edge.benchmarks.journal import Journal
 from cxr_edge.benchmarks.percentiles import percentiles
@@ -23,7 +24,7 @@ from cxr_edge.bundle import Artifact, Bundle
 from cxr_edge.errors import DeviceError, RuntimeFailure
 from cxr_edge.progress import Progress
 
-__all__ = ["ROUNDS", "Subject", "Turn", "find_unrest", "measure", "name_threads", "schedule", "summarise"]
+__all__ = ["ROUNDS", "Subject", "Turn", "find_unrest", "measure", "schedule", "summarise"]
 
 ROUNDS = 4
 
@@ -89,7 +90,7 @@ def measure(
     with Progress("latency", len(turns)) as progress:
         for number, turn in enumerate(turns):
             subject = turn.subject
-            kept = None if journal is None else journal.get(number)
+            kept = None if journal is None else journal.get(f"turn {number:04d}")
             if kept is not None:
                 answers[subject].append(kept)
             elif subject not in failures:
@@ -100,7 +101,7 @@ def measure(
                 else:
                     answers[subject].append(answer)
                     if journal is not None:
-                        journal.put(number, answer)
+                        journal.put(f"turn {number:04d}", answer)
             progress.advance(note=subject.artifact)
     reports = {
         subject: summarise(subject, found, opened[subject.device].identity, seed=options.seed)
@@ -150,18 +151,13 @@ def find_unrest(reports: Iterable[tuple[str, LatencyReport]]) -> str | None:
     for name, report in reports:
         medians = [median(times) for times in report.times_ms]
         if max(medians) > _UNREST * min(medians):
-            apart.append(f"{name_threads(name, report.threads)}: {min(medians):.3g} to {max(medians):.3g} ms")
+            apart.append(f"{wording.name_threads(name, report.threads)}: {min(medians):.3g} to {max(medians):.3g} ms")
     if not apart:
         return None
     return (
         f"the medians of an artifact's turns lie more than {_UNREST - 1:.0%} apart ({'; '.join(apart)}); "
         "something disturbed them: close other programs and repeat"
     )
-
-
-def name_threads(name: str, threads: int) -> str:
-    """Return `name` with its thread count, for messages."""
-    return f"{name}, {threads} thread{'s' * (threads > 1)}"
 
 
 def _take(bundle: Bundle, turn: Turn, films: Path, options: BenchOptions, device: Device) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def draw_latency(result: BenchResult) -> str:
 
 def _strip(row: ArtifactResult, latency: LatencyReport, across: Axis, top: float, result: BenchResult) -> str:
     name = row.name
-    if len(result.options.devices) > 1:
+    if len({item.device for other in result.artifacts for item in other.latencies}) > 1:
         name += f", {latency.device}"
     if len(row.latencies) > 1:
         name += f", {latency.threads} thread{'s' * (latency.threads > 1)}"

@@ -5,15 +5,13 @@ The dataclasses are the schema: a field's name is its key, a tuple is an array. 
 
 from __future__ import annotations
 
-import collections.abc
 import dataclasses
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cxr_edge import RESEARCH_ONLY
+from cxr_edge.benchmarks.decode import decode, require
 from cxr_edge.benchmarks.findings import DriftReport, GalleryFilm
 from cxr_edge.benchmarks.machine import Machine
 from cxr_edge.errors import DataError
@@ -95,11 +93,11 @@ class LatencyReport:
     peak_mib: float
     increase_mib: float
     times_ms: tuple[tuple[float, ...], ...]
+    p50: Interval
+    p90: Interval
+    p99: Interval
     identity: str = ""
     withheld: str | None = None
-    p50: Interval | None = None
-    p90: Interval | None = None
-    p99: Interval | None = None
     coverage: float | None = None
     batch: int = 1
     films_per_s: float | None = None
@@ -226,41 +224,10 @@ class BenchResult:
                 f"{where}: schema {schema!r} is not {SCHEMA}, the one this version reads; "
                 "give a bench.json that this version of 'cxr-edge bench' wrote"
             )
-        result: BenchResult = _decode(cls, value, where)
+        result: BenchResult = decode(cls, value, where)
         films = len(result.data.films)
-        lists = [
-            result.data.positive,
-            result.data.sources,
-            *(row.drift.scores for row in result.artifacts if row.drift),
-        ]
-        _require(all(len(item) == films for item in lists), f"of {films} films in every list of them", where)
+        drifts = [row.drift for row in result.artifacts]
+        drifts += [found.drift for row in result.artifacts for found in row.elsewhere]
+        lists = [result.data.positive, result.data.sources, *(drift.scores for drift in drifts if drift is not None)]
+        require(all(len(item) == films for item in lists), f"of {films} films in every list of them", where)
         return result
-
-
-def _decode(kind: Any, value: Any, where: str) -> Any:
-    """Return JSON `value` as `kind`: a dataclass, a tuple, a mapping, an optional or a plain type."""
-    origin = typing.get_origin(kind)
-    if origin is types.UnionType:
-        return None if value is None else _decode(typing.get_args(kind)[0], value, where)
-    if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        _require(isinstance(value, dict) and hints.keys() <= value.keys(), f"an object with {', '.join(hints)}", where)
-        return typing.cast(Any, kind)(
-            **{key: _decode(hint, value[key], f"{where}: {key}") for key, hint in hints.items()}
-        )
-    if origin is tuple:
-        _require(isinstance(value, list), "an array", where)
-        return tuple(_decode(typing.get_args(kind)[0], item, where) for item in value)
-    if origin is collections.abc.Mapping:
-        _require(isinstance(value, dict), "an object", where)
-        return {key: _decode(typing.get_args(kind)[1], item, f"{where}: {key}") for key, item in value.items()}
-    accepted = (int, float) if kind is float else kind
-    _require(
-        isinstance(value, accepted) and (kind is bool or not isinstance(value, bool)), f"of type {kind.__name__}", where
-    )
-    return float(value) if kind is float else value
-
-
-def _require(holds: bool, wanted: str, where: str) -> None:
-    if not holds:
-        raise DataError(f"{where}: must be {wanted}; run the bench again")

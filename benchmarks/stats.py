@@ -28,7 +28,6 @@ __all__ = [
     "fixed_specificity",
     "interval",
     "mcnemar",
-    "over_turns",
     "proportion",
     "ratio_over_turns",
     "roc_band",
@@ -154,19 +153,6 @@ def roc_band(
     (drawn,) = _resample(sensitivities, [scores], positive, draws, seed)
     low, high = np.percentile(drawn, _tails(), axis=0)
     return low, high
-
-
-def over_turns(turns_ms: Sequence[Sequence[float]], percentile: float, *, seed: int = 0) -> Interval | None:
-    """Return a percentile of all runs with its interval over the turns, each a process of its own; None under 2.
-
-    The percentile of each turn is drawn with replacement; see `ratio_over_turns` for the limits.
-    """
-    if len(turns_ms) < 2:
-        return None
-    pooled = float(np.percentile(np.concatenate([np.asarray(turn) for turn in turns_ms]), percentile))
-    drawn = _draw_turns(turns_ms, percentile, np.random.default_rng(seed))
-    low, high = np.percentile(drawn, _expanded_tails(len(turns_ms)))
-    return Interval(pooled, min(float(low), pooled), max(float(high), pooled))
 
 
 def ratio_over_turns(

@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from cxr_edge import RESEARCH_ONLY
-from cxr_edge.benchmarks import wording
-from cxr_edge.benchmarks.result import ArtifactResult, BenchResult, LatencyReport
+from cxr_edge.benchmarks import places, wording
+from cxr_edge.benchmarks.places import Place
+from cxr_edge.benchmarks.result import ArtifactResult, BenchResult, Condition, DeviceReport, LatencyReport
 
 __all__ = ["WIDTH", "lay_out", "table"]
 
@@ -57,8 +58,10 @@ def table(result: BenchResult) -> str:
     lines += ["", *_head(_DETAILS)]
     lines += [lay_out(_DETAILS, _detail_cells(row)) for row in result.artifacts if row.drift is not None]
     lines.append("")
+    for place in places.group(result):
+        lines += [*_lay_out_place(place, result.reference), ""]
     for paragraph in _describe(result):
-        lines.extend(textwrap.wrap(wording.clean(paragraph), WIDTH, subsequent_indent="  "))
+        lines += _wrap(paragraph)
     return "\n".join([*lines, RESEARCH_ONLY])
 
 
@@ -85,10 +88,38 @@ def _lay_out_row(row: ArtifactResult, result: BenchResult) -> Iterator[str]:
     else:
         yield lay_out(_COLUMNS, [row.name, size, "failed", "", "", "", "", ""])
     for latency in rest:
-        name = f"{latency.device}, " * (len(result.options.devices) > 1) + f"{latency.threads} threads"
+        name = f"{latency.device}, " * (len({item.device for item in measured}) > 1) + f"{latency.threads} threads"
         yield lay_out(_COLUMNS, [f"  {name}", "", "", "", "", "", *_latency_cells(latency)])
     for failure in row.failures:
         yield from textwrap.wrap(wording.clean(failure), WIDTH, initial_indent="  ! ", subsequent_indent="    ")
+
+
+def _lay_out_place(place: Place, reference: str) -> Iterator[str]:
+    """Yield what is known of a device in a block of its own, so that no kind of figure stands beside another."""
+    yield from _wrap(f"{place.device} ({place.kind}): {place.identity}")
+    for row, found in place.rows:
+        fact = _describe_report(row, found, reference)
+        if fact:
+            yield from _wrap(f"{row.name}: {fact}", indent="  ")
+    for reason in places.explain(place):
+        yield from _wrap(reason, indent="  ")
+
+
+def _describe_report(row: ArtifactResult, found: DeviceReport, reference: str) -> str:
+    if found.estimate is not None:
+        return wording.format_estimate(found.estimate)
+    if found.drift is None or found.drift.change is None:
+        return ""
+    change, gap = found.drift.change, places.find_gap(row, found)
+    off = "" if gap is None else f"; its probabilities are off those of the same file here by {gap:.2g} at most"
+    return (
+        f"{change.flips.count} flips, AUC {wording.format_interval(change.auc, sign='+')}, largest change "
+        f"{change.largest:.4f} against {reference} here{off}"
+    )
+
+
+def _wrap(paragraph: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(wording.clean(paragraph), WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
 
 
 def _lay_out_others(result: BenchResult, kind: str) -> Iterator[str]:
@@ -153,12 +184,13 @@ def _describe(result: BenchResult) -> Iterator[str]:
         maps = wording.describe_localisation(row)
         if maps:
             yield f"heat maps of {row.name}: {maps}"
-    ran = dict.fromkeys(f"{item.runtime} ({item.delegate})" for row in result.artifacts for item in row.latencies)
+    ran = dict.fromkeys(places.describe_runtime(item) for row in result.artifacts for item in row.latencies)
     threads = dict.fromkeys(str(item.threads) for row in result.artifacts for item in row.latencies)
     yield (
         f"ran on: {machine.cpu_model}, {machine.usable_cores} of {machine.cores} cores, {machine.system}, "
-        f"Python {machine.python}; {', '.join(ran) or 'nothing was timed'}; threads: {', '.join(threads) or '-'}"
+        f"Python {machine.python}; {'; '.join(ran) or 'nothing was timed'}; threads: {', '.join(threads) or '-'}"
     )
+    yield from _describe_states(result)
     runs = ", ".join(f"{row.name} {item.runs}" for row in result.artifacts for item in row.latencies[:1])
     yield f"timed runs: {runs or 'none'}; MiB is the peak memory of a fresh process"
     yield from (f"warning: {text}" for text in result.warnings)
@@ -166,6 +198,16 @@ def _describe(result: BenchResult) -> Iterator[str]:
         yield from (f"budget missed: {miss.artifact}: {miss.fact}" for miss in result.budget.misses)
         if not result.budget.misses:
             yield f"budget met by {', '.join(result.budget.artifacts)}"
+
+
+def _describe_states(result: BenchResult) -> Iterator[str]:
+    by_device: dict[str, list[Condition]] = {}
+    for row in result.artifacts:
+        for item in row.latencies:
+            by_device.setdefault(item.device, []).extend(item.conditions)
+    for device, conditions in by_device.items():
+        if conditions:
+            yield f"state of {device} while timing: {places.observe(conditions).describe()}"
 
 
 def _explain_details(result: BenchResult) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from cxr_edge.benchmarks.devices import HERE
 from cxr_edge.benchmarks.machine import Machine
 from cxr_edge.benchmarks.result import ArtifactResult, Condition, LatencyReport
 
@@ -49,7 +50,7 @@ def explain_integers(rows: Sequence[ArtifactResult], machine: Machine) -> str | 
 def _pairs(row: ArtifactResult, twin: ArtifactResult) -> Iterator[tuple[LatencyReport, LatencyReport]]:
     for ours in row.latencies:
         for theirs in twin.latencies:
-            if (ours.device, ours.threads) == (theirs.device, theirs.threads) and ours.device in ("cpu", "pi"):
+            if (ours.device, ours.threads) == (theirs.device, theirs.threads) and ours.device in HERE:
                 yield ours, theirs
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cxr_edge.benchmarks.findings import Change
-from cxr_edge.benchmarks.result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result import ArtifactResult, BenchResult, Estimate
 from cxr_edge.benchmarks.verdict import UNDECIDED
 from cxr_edge.metrics import Interval
 
@@ -17,10 +17,13 @@ __all__ = [
     "describe_shortcut",
     "describe_sources",
     "explain_verdicts",
+    "format_estimate",
     "format_interval",
     "format_number",
     "format_p",
     "format_ratio",
+    "format_times",
+    "name_threads",
     "short_verdict",
 ]
 
@@ -43,6 +46,23 @@ def format_interval(value: Interval, *, sign: str = "") -> str:
     # Rounded first and a zero added, or what is a little below 0 would be shown as -0.000.
     middle, low, high = (f"{round(number, 3) + 0.0:{sign}.3f}" for number in (value.value, value.low, value.high))
     return f"{middle} [{low}, {high}]"
+
+
+def format_times(value: Interval) -> str:
+    """Return a time and its interval as 12.3 [11.8, 13.0]."""
+    middle, low, high = (format_number(number) for number in (value.value, value.low, value.high))
+    return f"{middle} [{low}, {high}]"
+
+
+def format_estimate(figure: Estimate) -> str:
+    """Return an estimated time with its range and source, in words."""
+    middle, low, high = (format_number(number) for number in (figure.p50_ms, figure.low_ms, figure.high_ms))
+    return f"about {middle} ms, between {low} and {high} ({figure.source})"
+
+
+def name_threads(name: str, threads: int) -> str:
+    """Return `name` with its thread count, for messages."""
+    return f"{name}, {threads} thread{'s' * (threads > 1)}"
 
 
 def format_ratio(value: Interval) -> str:

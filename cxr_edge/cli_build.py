@@ -155,7 +155,7 @@ def bench(
     import dataclasses
 
     from cxr_edge.benchmarks import bench as harness
-    from cxr_edge.benchmarks import elsewhere, gallery, gate, report
+    from cxr_edge.benchmarks import gallery, gate, report
     from cxr_edge.budget import Limits
     from cxr_edge.dataset import open_dataset
     from cxr_edge.errors import BudgetMissedError
@@ -181,8 +181,6 @@ def bench(
         click.echo(json.dumps(result.to_json(), indent=2))
     else:
         click.echo(report.table(result))
-        for line in elsewhere.describe(result):
-            click.echo(line)
     for path in written:
         click.echo(f"wrote {path}", err=True)
     if result.budget is not None and result.budget.misses:

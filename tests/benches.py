@@ -10,11 +10,15 @@ import numpy as np
 from cxr_edge.benchmarks import drift, gallery
 from cxr_edge.benchmarks.drift import Answers, Truth
 from cxr_edge.benchmarks.machine import Machine
+from cxr_edge.benchmarks.percentiles import percentiles
 from cxr_edge.benchmarks.result import (
     ArtifactResult,
     BenchOptions,
     BenchResult,
+    Condition,
     DataFacts,
+    DeviceReport,
+    Estimate,
     LatencyReport,
     ModelFacts,
 )
@@ -32,10 +36,32 @@ _MAPS = np.linspace(0, 1, 49)[None].repeat(FILMS, axis=0)
 def latency(threads: int = 1, scale: float = 1.0) -> LatencyReport:
     """Return the report of an artifact that takes about 13 ms, times `scale`, with four turns of 25 runs."""
     times = tuple(tuple(scale * (10 + index % 7) for index in range(turn, turn + 25)) for turn in range(4))
+    p50, p90, p99 = percentiles(times)
     return LatencyReport(
         "cpu", "measured", threads, "ai-edge-litert 2.3.0", "XNNPACK", 100, 13 * scale, 16 * scale, 16 * scale,
-        7.0, 80.0, 15.0, 74.0, 63.0, times,
+        7.0, 80.0, 15.0, 74.0, 63.0, times, p50, p90, p99, "AMD EPYC",
     )  # fmt: skip
+
+
+def with_devices(result: BenchResult) -> BenchResult:
+    """Return the result with an emulated Pi, an estimate and a refusal beside what was measured."""
+    first, int8, *rest = result.artifacts
+    assert int8.drift is not None
+    moved = dataclasses.replace(int8.drift, scores=tuple(score - 0.25 for score in int8.drift.scores))
+    conditions = tuple(Condition((0, 1), "performance", mhz, 61.0, ("throttled",)) for mhz in (1500.0, 1800.0))
+    timed = tuple(
+        dataclasses.replace(item, conditions=conditions, coverage=0.89, batch=8, films_per_s=196.0)
+        for item in int8.latencies
+    )
+    elsewhere = (
+        DeviceReport("pi-emulated:a72", "emulated", "cortex-a72 under qemu", moved, None, "an emulator's time"),
+        DeviceReport(
+            "pi-estimate:pi4", "estimated", "Raspberry Pi 4", None, Estimate(21.5, 17.0, 31.0, "a table"), None
+        ),
+        DeviceReport("gpu:webgpu", "measured", "a GPU", None, None, "has no int8 arithmetic"),
+    )
+    int8 = dataclasses.replace(int8, latencies=timed, elsewhere=elsewhere)
+    return dataclasses.replace(result, artifacts=(first, int8, *rest))
 
 
 def row(name: str, quantization: str, **fields: Any) -> ArtifactResult:
@@ -88,6 +114,9 @@ def rename(result: BenchResult, name: str) -> BenchResult:
             item,
             name=f"{item.name}{name}",
             failures=(name,),
+            elsewhere=tuple(
+                dataclasses.replace(found, device=name, identity=name, withheld=name) for found in item.elsewhere
+            ),
             drift=item.drift
             and dataclasses.replace(item.drift, sources=dict.fromkeys((name,), item.drift.sources["hospital-a"])),
         )

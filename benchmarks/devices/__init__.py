@@ -14,9 +14,12 @@ from typing import Any, Protocol
 from cxr_edge.bundle import Artifact
 from cxr_edge.errors import UsageError
 
-__all__ = ["CHOICES", "EMULATED", "ESTIMATED", "MEASURED", "Device", "DeviceOptions", "check", "open"]
+__all__ = ["CHOICES", "EMULATED", "ESTIMATED", "HERE", "MEASURED", "Device", "DeviceOptions", "check", "open"]
 
 MEASURED, EMULATED, ESTIMATED = "measured", "emulated", "estimated"
+
+HERE = ("cpu", "pi")
+"""The devices that are this machine's processor, on which every artifact answers in any case."""
 
 CHOICES = {
     "cpu": "cpu",

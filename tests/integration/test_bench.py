@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from cxr_edge import files, metrics, phantom
-from cxr_edge.benchmarks import bench, report
+from cxr_edge.benchmarks import bench, filmset, report
 from cxr_edge.benchmarks.bench import BenchOptions
 from cxr_edge.benchmarks.findings import DriftReport
 from cxr_edge.benchmarks.result import ArtifactResult, BenchResult
@@ -265,14 +265,14 @@ def test_bench_refuses_a_place_it_cannot_write_before_it_measures(
 
 
 def test_bench_never_loads_tensorflow_or_a_runtime_into_its_own_process() -> None:
-    code = "import sys; from cxr_edge.benchmarks import bench, report; print(sorted(sys.modules))"
+    code = "import sys; from cxr_edge.benchmarks import bench, filmset, report; print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not [name for name in ("tensorflow", "keras", "onnxruntime", "ai_edge_litert") if f"'{name}'" in loaded]
 
 
 def test_bench_times_the_films_of_the_set(films: Dataset) -> None:
     pixels = films.select(split="test").pixels()
-    picked = bench._pick_films(np.concatenate([pixels, 255 - pixels]), seed=0)
+    picked = filmset.pick_films(np.concatenate([pixels, 255 - pixels]), seed=0)
     assert len(picked) == 16
     assert len({film.tobytes() for film in picked}) == 16
 

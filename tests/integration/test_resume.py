@@ -83,14 +83,30 @@ def test_resume_takes_no_turn_of_a_run_with_other_options(
 
 
 def test_without_resume_nothing_is_taken_over(tmp_path: Path) -> None:
-    Journal(tmp_path, "key", resume=False).put(0, {"times_ms": [1.0]})
-    assert Journal(tmp_path, "key", resume=True).get(0) == {"times_ms": [1.0]}
-    assert Journal(tmp_path, "other", resume=True).get(0) is None
-    assert Journal(tmp_path, "key", resume=False).get(0) is None
+    Journal(tmp_path, "key", resume=False).put("turn 0000", {"times_ms": [1.0]})
+    assert Journal(tmp_path, "key", resume=True).get("turn 0000") == {"times_ms": [1.0]}
+    assert Journal(tmp_path, "other", resume=True).get("turn 0000") is None
+    assert Journal(tmp_path, "key", resume=False).get("turn 0000") is None
 
 
 def test_a_damaged_turn_is_taken_again(tmp_path: Path) -> None:
     kept = Journal(tmp_path, "key", resume=False)
-    kept.put(0, {"times_ms": [1.0]})
+    kept.put("turn 0000", {"times_ms": [1.0]})
     (tmp_path / journal.FOLDER / "turn-0000.json").write_text('{"key": "key", "answ')
-    assert kept.get(0) is None
+    assert kept.get("turn 0000") is None
+
+
+def test_an_answer_is_asked_for_once_and_kept_under_any_name(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def ask(name: str) -> dict[str, list[float]]:
+        asked.append(name)
+        return {"probabilities": [0.5]}
+
+    kept = Journal(tmp_path, "key", resume=False)
+    names = ("model_int8.tflite on ssh://pi@a:1", "model_int8.tflite on ssh://pi@a-1")
+    for name in (*names, names[1]):
+        assert kept.keep(name, lambda name=name: ask(name)) == {"probabilities": [0.5]}  # type: ignore[misc]
+    assert asked == list(names)
+    # The two names come to one file, and the second took its place.
+    assert kept.get(names[0]) is None

@@ -134,3 +134,19 @@ def test_command_names_a_result_that_is_not_there(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main, ["report", "compare", str(tmp_path), str(tmp_path)])
     assert shown.exit_code == 1
     assert "bench.json" in shown.output
+
+
+def test_compare_shows_memory_without_a_judgement(result: BenchResult) -> None:
+    heavier = dataclasses.replace(latency(), peak_mib=99.4)
+    found = compare(result, _with(result, INT8, latencies=(heavier,)))
+    assert [item.peak_mib for item in _row(found, INT8).latencies] == [(74.0, 99.4)]
+    shown = " ".join(describe(found, "a", "b").split())
+    assert f"peak memory in MiB, A / B: {FLOAT} 74 / 74, {INT8} 74 / 99" in shown
+    assert "beyond: the 95 % interval" in shown
+
+
+def test_describe_names_the_device_of_a_row_where_there_are_several(result: BenchResult) -> None:
+    both = _with(result, INT8, latencies=(latency(), dataclasses.replace(latency(), device="gpu:webgpu")))
+    lines = describe(compare(both, both), "a", "b").splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith(INT8))
+    assert lines[at + 1].startswith("  gpu:webgpu")

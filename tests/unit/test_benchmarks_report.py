@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from cxr_edge.benchmarks.result import BenchResult, BudgetReport, Miss
 from cxr_edge.dataset import open_dataset
 from cxr_edge.errors import DataError
 from cxr_edge.metrics import Interval
-from tests.benches import BROKEN, FILMS, HOSTILE, INT8, latency, make_result, rename
+from tests.benches import BROKEN, FILMS, HOSTILE, INT8, latency, make_result, rename, with_devices
 
 
 @pytest.fixture
@@ -312,7 +313,9 @@ def test_junit_counts_its_cases_and_stands_hostile_names(result: BenchResult) ->
     root = ElementTree.fromstring(junit.to_junit(rename(result, HOSTILE)))
     assert root.get("tests") == str(sum(int(suite.get("tests", 0)) for suite in root))
     assert root.get("errors") == "3"
-    assert {item.get("name") for item in root.iter("property")} == {"research_only", "films"}
+    assert {item.get("name") for item in root.iter("property")} == {
+        *("research_only", "films", "measured ms on cpu, 1 thread", "measured ms on cpu, 2 threads"),
+    }
 
 
 def test_no_table_or_plot_mixes_what_was_measured_with_what_was_not(result: BenchResult) -> None:
@@ -328,3 +331,23 @@ def test_no_table_or_plot_mixes_what_was_measured_with_what_was_not(result: Benc
     assert "Latency and memory, measured" in seen
     assert "Latency and memory, estimated" in seen
     assert "## Latency and memory, estimated" in formats.to_markdown(mixed)
+
+
+def test_docs_name_every_key_of_the_schema(result: BenchResult) -> None:
+    described = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    described = described.partition("## bench.json")[2].partition("## Sources")[0]
+    named = dict.fromkeys(key for key in _keys(with_devices(result).to_json()) if f"`{key}`" not in described)
+    assert list(named) == []
+
+
+def _keys(value: Any) -> Iterator[str]:
+    """Yield the keys of an object at any depth, but for those that are names of the user's."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            # An interval is explained once.
+            yield from () if value.keys() == {"value", "low", "high"} else (key,)
+            if key not in ("heatmaps", "libraries", "limits"):
+                yield from _keys(list(inner.values()) if key == "sources" and isinstance(inner, dict) else inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _keys(inner)

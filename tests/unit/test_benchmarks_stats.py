@@ -206,14 +206,5 @@ def test_ratio_over_turns_covers_the_truth_with_four_turns_though_processes_diff
     assert np.mean([item is not None and item.low <= 1 <= item.high for item in found]) > 0.93
 
 
-def test_over_turns_needs_two_turns() -> None:
-    assert stats.over_turns(_turns(1, turns=1), 90) is None
+def test_ratio_over_turns_needs_two_turns() -> None:
     assert stats.ratio_over_turns(_turns(1, turns=1), _turns(2)) is None
-
-
-def test_over_turns_lies_around_the_percentile_of_all_runs() -> None:
-    turns = _turns(3)
-    found = stats.over_turns(turns, 90)
-    assert found is not None
-    assert found.value == pytest.approx(np.percentile(np.concatenate(turns), 90))
-    assert found.low < found.value < found.high
