@@ -23,7 +23,8 @@ $(READY): setup.cfg constraints.txt scripts/setup.sh
 setup: $(READY) ## make the virtual environment and install cxr-edge into it
 
 demo: $(READY) ## export the shipped classifier to int8 and measure it on this machine
-	$(BIN)/cxr-edge export --quantize int8
+	@# Exit code 3 is a missed budget: the artifacts are written, and the bench shows what they lose.
+	$(BIN)/cxr-edge export --quantize int8 || [ $$? -eq 3 ]
 	$(BIN)/cxr-edge bench --device cpu
 
 apk: $(READY) ## build the Android demo from a bundle, BUNDLE=FOLDER or what export wrote, and sign it

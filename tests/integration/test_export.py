@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import onnx as onnx_library
 import pytest
 
 from cxr_edge import runtimes
@@ -96,6 +97,19 @@ def test_float32_typicality_is_that_of_training(
     pooled = keras.Model(classifier.inputs[0], classifier.get_layer("pooled_features").output)
     expected = model.score(np.asarray(pooled(pixels, training=False)))
     assert outputs["model_float32.tflite"]["typicality"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_all_channels_of_a_quantised_convolution_have_one_zero_point(tiny_bundle: Bundle) -> None:
+    model = onnx_library.load_model_from_string(tiny_bundle.artifact_bytes(tiny_bundle.artifact("model_int8.onnx")))
+    stored = {item.name: onnx_library.numpy_helper.to_array(item) for item in model.graph.initializer}
+    points = [
+        stored[node.input[2]]
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and stored.get(node.input[0], np.zeros(0)).ndim == 4
+    ]
+    # The shipped classifier has channels without weights, which the stock quantiser gives a zero point of their own.
+    assert len(points) > 50
+    assert all(len(np.unique(item)) == 1 for item in points)
 
 
 def test_int8_is_a_third_of_float32(tiny_bundle: Bundle) -> None:
