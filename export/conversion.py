@@ -137,4 +137,9 @@ def read_typicality(bundle: Bundle) -> dict[str, Any] | None:
     if TYPICALITY_NAME not in bundle.manifest.files:
         return None
     with np.load(io.BytesIO(bundle.file_bytes(TYPICALITY_NAME)), allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+        arrays = {name: stored[name] for name in stored.files}
+    if missing := {"mean", "axes", "rest"} - set(arrays):
+        raise ExportError(
+            f"{TYPICALITY_NAME}: lacks {', '.join(sorted(missing))}; it is of another version, train the bundle again"
+        )
+    return arrays

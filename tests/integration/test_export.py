@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import shutil
 import time
@@ -14,7 +15,7 @@ import numpy as np
 import onnx as onnx_library
 import pytest
 
-from cxr_edge import runtimes
+from cxr_edge import files, runtimes
 from cxr_edge.bundle import Bundle, default_bundle_path
 from cxr_edge.dataset import open_dataset
 from cxr_edge.errors import BundleError, ExportError, UsageError
@@ -97,6 +98,16 @@ def test_float32_typicality_is_that_of_training(
     pooled = keras.Model(classifier.inputs[0], classifier.get_layer("pooled_features").output)
     expected = model.score(np.asarray(pooled(pixels, training=False)))
     assert outputs["model_float32.tflite"]["typicality"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_typicality_of_another_version_is_refused(brightness_bundle: Bundle) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, mean=np.zeros(4), variances=np.ones(2))
+    (brightness_bundle.path / "typicality.npz").write_bytes(buffer.getvalue())
+    digest = files.sha256_bytes(buffer.getvalue())
+    manifest = dataclasses.replace(brightness_bundle.manifest, files={"typicality.npz": digest})
+    with pytest.raises(ExportError, match=r"typicality\.npz: lacks axes, rest; it is of another version"):
+        conversion.read_typicality(Bundle(brightness_bundle.path, manifest))
 
 
 def test_all_channels_of_a_quantised_convolution_have_one_zero_point(tiny_bundle: Bundle) -> None:

@@ -43,8 +43,12 @@ def correlate_ranks(first: np.ndarray, second: np.ndarray) -> float:
 
 def correlate_maps(bundle: Bundle, classifier: keras.Model, pixels: np.ndarray) -> float:
     """Return the mean rank correlation of the int8 artifact's heat maps with Grad-CAM of the float model."""
-    outputs, wanted = run_int8(bundle, pixels), grad_cam(classifier, pixels)
-    given, reference = outputs["heatmap"], np.asarray(classifier(pixels, training=False))
+    outputs = run_int8(bundle, pixels)
+    given = outputs["heatmap"]
+    # In parts, for the activations of many films at once fill the memory.
+    parts = [pixels[at : at + 25] for at in range(0, len(pixels), 25)]
+    wanted = np.concatenate([grad_cam(classifier, part) for part in parts])
+    reference = np.concatenate([np.asarray(classifier(part, training=False)) for part in parts])
     # A map is of the likelier class, so only films of which both say the same class have maps of the same thing; and
     # where nothing speaks for a class the map is empty, and has no ranks.
     same = outputs["probabilities"].argmax(axis=1) == reference.argmax(axis=1)
@@ -72,7 +76,7 @@ def test_int8_keeps_the_calls_of_the_real_films(real_data: Path, bundle: Bundle,
     pixels = np.stack([item.pixels() for item in items])
     positive = np.array([item.label == bundle.manifest.positive for item in items])
     at = bundle.manifest.positive_index
-    reference = np.concatenate([np.asarray(classifier(pixels[i : i + 50], training=False)) for i in range(0, 300, 50)])
+    reference = np.concatenate([np.asarray(classifier(pixels[i : i + 25], training=False)) for i in range(0, 300, 25)])
     scores, wanted = run_int8(bundle, pixels)["probabilities"][:, at], reference[:, at]
     threshold = bundle.manifest.threshold
     assert np.sum((scores >= threshold) != (wanted >= threshold)) <= 3
