@@ -15,6 +15,7 @@ from cxr_edge import runtimes
 from cxr_edge.bundle import Bundle
 from cxr_edge.dataset import open_dataset
 from cxr_edge.export.calibration import choose_films
+from cxr_edge.export.recipes import RECIPES
 
 TFLITE = ("float32", "float16", "dynamic", "int8", "int16x8")
 ONNX = ("float32", "float16", "int8")
@@ -96,8 +97,10 @@ def test_openvino_gives_our_probabilities(
     found = np.concatenate([compiled([film[None]])["probabilities"] for film in pixels])
     differences = np.abs(found - ours(name, read(name), pixels)["probabilities"]).max(axis=1)
     if "float" in name:
-        # ONNX Runtime rounds the activations of float16 to half precision, OpenVINO does not.
-        assert differences.max() <= (1e-2 if name == "model_float16.onnx" else 1e-3)
+        # ONNX Runtime rounds the activations of float16 to half precision, OpenVINO does not: each may be off by the
+        # recipe's tolerance.
+        half = 2 * (RECIPES["float16"].tolerance or 0)
+        assert differences.max() <= (half if name == "model_float16.onnx" else 1e-3)
     else:
         # Its quantised layers round in their own way, and without VNNI their sums saturate: single films move far.
         assert np.median(differences) <= 0.05
