@@ -19,7 +19,7 @@ def test_default_preset_ends_with_every_layer_unfrozen() -> None:
     assert PRESETS["default"].stages[-1].unfreeze == 1.0
 
 
-@pytest.mark.parametrize(("unfreeze", "expected"), [(0.0, [0.0]), (0.34, [0.0, 0.34]), (1.0, [0.0, 0.416, 0.416, 1.0])])
+@pytest.mark.parametrize(("unfreeze", "expected"), [(0.0, [0.0]), (0.34, [0.0, 0.34]), (1.0, [0.0, 0.65, 0.65, 1.0])])
 def test_unfreeze_ends_the_stages_there(unfreeze: float, expected: list[float]) -> None:
     assert [stage.unfreeze for stage in build(unfreeze=unfreeze).stages] == expected
 
