@@ -22,7 +22,7 @@ from cxr_edge.training.augment import Augmentation
 from cxr_edge.training.films import Batches, Films, TrainingSet, load_films
 from cxr_edge.training.fit import Checkpoint, fit
 from cxr_edge.training.model import build_classifier
-from cxr_edge.training.options import PRESETS, build
+from cxr_edge.training.options import build
 from cxr_edge.training.train import train
 
 
@@ -63,7 +63,7 @@ def resumed(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_resumed_run_counts_every_epoch_once(resumed: Path) -> None:
     history = json.loads((resumed / "history.json").read_text())
     assert [record["epoch"] for record in history] == list(range(len(history)))
-    assert len(history) == PRESETS["default"].stages[0].epochs
+    assert len(history) == 6
 
 
 def test_a_run_killed_after_its_last_epoch_keeps_what_it_learned(films: Path, tmp_path: Path) -> None:
@@ -109,7 +109,9 @@ def test_real_and_simulated_films_are_measured_apart(films: Path, tmp_path: Path
     real, drawn = open_dataset(films), open_dataset("phantom")
     counts = {"train": 8, "val": 10, "test": 10}
     few = [item for split, count in counts.items() for item in drawn.select(split=split).items[:count]]
-    both = real.join(dataclasses.replace(drawn, items=tuple(few)))
+    # Written to disk, drawn films keep the names of their sources; here they stand for a hospital's.
+    hospital = tuple(dataclasses.replace(item, source="hospital") for item in real.items)
+    both = dataclasses.replace(real, items=hospital).join(dataclasses.replace(drawn, items=tuple(few)))
     bundle = train(both, build(weights="none", unfreeze=0, epochs=1), tmp_path / "both")
     figures = bundle.manifest.metrics
     films_of = {name: figures[name]["positive_films"] + figures[name]["negative_films"] for name in figures}
