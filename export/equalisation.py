@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge.export.simulation import Node, convolve, list_nodes
+from cxr_edge.export.simulation import Node, list_nodes, run_node
 
 __all__ = ["EqualisationOptions", "equalise"]
 
@@ -95,25 +95,13 @@ def _measure(backbone: keras.Model, nodes: list[Node], groups: list[_Group], fil
     for start in range(0, len(films), _CHUNK):
         maps: dict[int, Any] = {id(backbone.inputs[0]): films[start : start + _CHUNK]}
         for node in nodes:
-            maps[node.output] = value = _run(node, [maps[tensor] for tensor in node.inputs])
+            maps[node.output] = value = run_node(node, [maps[tensor] for tensor in node.inputs])
             group = of_tensor[node.output]
             if group.ceiling is None or isinstance(node.layer, keras.layers.ReLU):
                 reach = np.abs(value).max(axis=(0, 1, 2)).astype(np.float64)
                 group.reach = np.maximum(group.reach, reach) if len(group.reach) else reach
             for tensor in node.done:
                 del maps[tensor]
-
-
-def _run(node: Node, inputs: list[Maps]) -> Maps:
-    layer = node.layer
-    if isinstance(layer, _CONVOLUTIONS):
-        kernel, bias = layer.get_weights()
-        return convolve(layer, inputs[0], kernel, bias)
-    if isinstance(layer, keras.layers.ReLU):
-        return np.clip(inputs[0], 0.0, layer.max_value or np.inf)
-    if isinstance(layer, keras.layers.Add):
-        return inputs[0] + inputs[1]
-    return np.pad(inputs[0], ((0, 0), *layer.padding, (0, 0)))
 
 
 def _choose_factors(group: _Group, options: EqualisationOptions) -> Factors:

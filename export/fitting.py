@@ -18,6 +18,7 @@ from cxr_edge.export.simulation import (
     convolve,
     list_nodes,
     quantize_activations,
+    run_node,
     taps,
 )
 
@@ -85,16 +86,10 @@ def fit_layers(
 
 def _run_plain(node: Node, wanted: list[Maps], got: list[Maps]) -> tuple[Maps, Maps]:
     """Return the float and the int8 output of a layer without weights."""
-    layer = node.layer
-    if isinstance(layer, keras.layers.ReLU):
-        ceiling = layer.max_value or np.inf
-        exact, given = (np.clip(maps[0], 0.0, ceiling) for maps in (wanted, got))
-    elif isinstance(layer, keras.layers.Add):
-        exact, given = wanted[0] + wanted[1], got[0] + got[1]
-    else:
-        margins = ((0, 0), *layer.padding, (0, 0))
+    exact, given = run_node(node, wanted), run_node(node, got)
+    if isinstance(node.layer, keras.layers.ZeroPadding2D):
         # Zero is a level of its own, so that padding needs no new range.
-        return np.pad(wanted[0], margins), np.pad(got[0], margins)
+        return exact, given
     return exact, quantize_activations(given, float(exact.min()), float(exact.max()))
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "find_layer",
     "list_nodes",
     "quantize_activations",
+    "run_node",
     "taps",
 ]
 
@@ -138,6 +139,19 @@ def convolve(layer: Any, maps: Maps, kernel: npt.NDArray[Any], bias: npt.NDArray
             result = tf.nn.conv2d(part, weights, strides, padding)
         parts.append(np.asarray(result + offset))
     return np.concatenate(parts)
+
+
+def run_node(node: Node, inputs: list[Maps]) -> Maps:
+    """Return a step's float output for the tensors that it reads, a fused ReLU left to the step of its own."""
+    layer = node.layer
+    if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
+        kernel, bias = layer.get_weights()
+        return convolve(layer, inputs[0], kernel, bias)
+    if isinstance(layer, keras.layers.ReLU):
+        return np.clip(inputs[0], 0.0, layer.max_value or np.inf)
+    if isinstance(layer, keras.layers.Add):
+        return inputs[0] + inputs[1]
+    return np.pad(inputs[0], ((0, 0), *layer.padding, (0, 0)))
 
 
 def taps(layer: Any, maps: Maps) -> Iterator[Maps]:

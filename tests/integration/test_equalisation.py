@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cxr_edge.export.equalisation import EqualisationOptions, equalise
-from cxr_edge.export.simulation import convolve, list_nodes, quantize_activations
+from cxr_edge.export.simulation import list_nodes, quantize_activations, run_node
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +89,7 @@ def _run_in_8_bits(model: keras.Model, films: np.ndarray) -> Any:
     """Run with float weights, every tensor rounded to 8 bits over its range."""
     maps: dict[int, Any] = {id(model.inputs[0]): films}
     for node in list_nodes(model):
-        first = maps[node.inputs[0]]
-        if isinstance(node.layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
-            value = convolve(node.layer, first, *node.layer.get_weights())
-        elif isinstance(node.layer, keras.layers.ReLU):
-            value = np.clip(first, 0, 6)
-        elif isinstance(node.layer, keras.layers.Add):
-            value = first + maps[node.inputs[1]]
-        else:
-            value = np.pad(first, ((0, 0), *node.layer.padding, (0, 0)))
+        value = run_node(node, [maps[tensor] for tensor in node.inputs])
         if node.ceiling is None:
             value = quantize_activations(value, float(value.min()), float(value.max()))
         maps[node.output] = value
