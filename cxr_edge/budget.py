@@ -57,6 +57,17 @@ class Budget:
             found.append(f"latency is {latency_ratio:.2f} times the stock int8, {self.latency_ratio:g} may")
         return found
 
+    def excess(self, drift: Drift, *, size_ratio: float = 0.0, latency_ratio: float = 0.0) -> float:
+        """Return by how many times its limit, summed over the limits, an artifact exceeds the budget; 0 when it is met."""
+        found = (
+            (drift.flips / drift.films, self.flips),
+            (abs(drift.auc_change), self.auc_change),
+            (size_ratio, self.size_ratio),
+            (latency_ratio, self.latency_ratio),
+        )
+        # A limit of 0 is exceeded by whatever there is; a thousandth keeps the sum finite.
+        return sum(max(0.0, value - limit) / max(limit, 1e-3) for value, limit in found)
+
 
 @dataclass(frozen=True)
 class Limits:

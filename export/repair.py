@@ -130,17 +130,17 @@ class Repair:
             drift = self.val.measure(content, format, f"model_int8.{format}")
             size_ratio = len(content) / len(baseline)
             latency_ratio = _compare_latency(content, baseline, format, self.val.pixels)
-            misses = self.budget.misses(drift, size_ratio=size_ratio, latency_ratio=latency_ratio)
+            ratios = {"size_ratio": size_ratio, "latency_ratio": latency_ratio}
+            misses = self.budget.misses(drift, **ratios)
             step = {
                 "step": name,
                 "val": dataclasses.asdict(drift),
-                "size_ratio": size_ratio,
-                "latency_ratio": latency_ratio,
+                **ratios,
                 "misses": misses,
                 "seconds": round(time.monotonic() - start, 1),
             }
             say(f"{format}, {name}: {drift.flips} of {drift.films} flips on val, AUC {drift.auc_change:+.4f}")
-            tried.append(((len(misses), drift.flips, drift.mean_change), content, misses, step))
+            tried.append(((self.budget.excess(drift, **ratios), drift.mean_change), content, misses, step))
             if not misses:
                 break
         _, content, misses, chosen = min(tried, key=lambda item: item[0])

@@ -24,6 +24,13 @@ def test_a_drift_at_the_limits_is_within() -> None:
     assert Budget().misses(CLEAN, size_ratio=1.1, latency_ratio=1.1) == []
 
 
+def test_two_small_misses_exceed_the_budget_by_less_than_one_large_one() -> None:
+    small = Drift(**{**vars(CLEAN), "flips": 4, "auc_change": -0.0055})
+    large = Drift(**{**vars(CLEAN), "flips": 9})
+    assert Budget().excess(CLEAN) == 0
+    assert 0 < Budget().excess(small) < Budget().excess(large)
+
+
 @pytest.mark.parametrize(
     ("change", "ratios", "text"),
     [
