@@ -23,7 +23,7 @@ class Malformed(ValueError):
 def read_root(content: bytes, identifier: bytes) -> Table:
     """Return the root table of a flatbuffer that carries `identifier`. Raises Malformed."""
     if content[4:8] != identifier:
-        raise Malformed(f"it lacks the {identifier.decode()} mark")
+        raise Malformed(f"it is of another format (it lacks the {identifier.decode()} mark)")
     return Table(content, _read(content, "<I", 0, "its root"))
 
 

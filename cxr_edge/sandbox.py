@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,12 +28,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cxr_edge import preflight
 from cxr_edge._worker import pack, to_npy
 from cxr_edge.errors import MissingExtraError, SandboxError
-from cxr_edge.limits import STRICT, Limits
+from cxr_edge.limits import STRICT, WIDE, Limits
 from cxr_edge.runtimes import OUTPUT_SIZES, Outputs, Pixels, RuntimeInfo, check_pixels, first_line
 
-__all__ = ["Limits", "Sandbox", "SandboxRun", "run_in_sandbox"]
+__all__ = ["Limits", "Sandbox", "SandboxRun", "open", "run_in_sandbox"]
 
 _MAX_HEADER_BYTES = 1 << 16
 _MAX_BLOB_BYTES = 1 << 16
@@ -51,6 +53,12 @@ class SandboxRun:
     times_s: tuple[float, ...]
 
 
+def open(content: bytes, format: str, *, threads: int, name: str) -> Sandbox:
+    """Check a model file that is not ours and open it. Raises PreflightError, SandboxError, MissingExtraError."""
+    preflight.check_artifact(content, format, name)
+    return Sandbox(content, format, name=name, threads=threads, limits=WIDE if format == "keras" else STRICT)
+
+
 def run_in_sandbox(
     content: bytes, format: str, pixels: Pixels, *, name: str, limits: Limits = STRICT, threads: int = 1
 ) -> SandboxRun:
@@ -64,10 +72,10 @@ def run_in_sandbox(
 
 
 class Sandbox:
-    """A model in a process of its own, as a `runtimes.Runtime`. A film that breaks a limit ends it for good.
+    """A model in a process of its own, as a `runtimes.Runtime`.
 
     `times_s` are those of the films of the last run, without the way to the process and back. The processor time is
-    for each process: one that has used half of it is replaced before the next film.
+    for each process: one that has used half of it, or that a film has ended, is replaced before the next film.
     """
 
     def __init__(self, content: bytes, format: str, *, name: str, threads: int = 1, limits: Limits = STRICT) -> None:
@@ -95,7 +103,7 @@ class Sandbox:
         rows: dict[str, list[Any]] = {}
         times_s = []
         for film in pixels:
-            if self._cpu_s > self._limits.cpu_s / 2:
+            if self._cpu_s > self._limits.cpu_s / 2 or not self._child.is_running():
                 self.close()
                 self._start()
             answer, blobs = self._child.ask(pack({"task": "run"}, to_npy(film[None])))
@@ -111,7 +119,7 @@ class Sandbox:
 
     def close(self) -> None:
         """End the process and remove its folder."""
-        self._child.close()
+        self._end()
 
     def _start(self) -> None:
         with contextlib.ExitStack() as stack:
@@ -121,6 +129,8 @@ class Sandbox:
             self.load_s = _number(answer, "load_s", self.name)
             self._cpu_s = _number(answer, "cpu_s", self.name)
             self.info = _read_info(answer, self.name)
+            # Nobody has to close it: when it is forgotten, its process goes too.
+            self._end = weakref.finalize(self, self._child.close)
             stack.pop_all()
 
 
@@ -170,6 +180,10 @@ class _Child:
         if "error" in answer:
             raise SandboxError(str(answer["error"])[:_MAX_COMPLAINT])
         return answer, blobs
+
+    def is_running(self) -> bool:
+        """Return whether the process is still there."""
+        return self._process.poll() is None
 
     def close(self) -> None:
         """Kill the process with all that it started, and remove its folder."""
