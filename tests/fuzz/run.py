@@ -142,17 +142,15 @@ def _run_films(tally: Tally, numbers: list[int], seed: int) -> None:
     """Decode in other processes, each of which goes on behind the mutant that killed the one before."""
     while numbers:
         command = [sys.executable, "-m", "tests.fuzz.run", "--decode", tally.format, "--seed", str(seed)]
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert child.stdin is not None
-        assert child.stdout is not None
-        child.stdin.write("\n".join(map(str, numbers)))
-        child.stdin.close()
-        for line in child.stdout:
-            number, outcome, took_s, error = json.loads(line)
+        with tempfile.TemporaryFile("w+") as asked:
+            asked.write("\n".join(map(str, numbers)))
+            asked.seek(0)
+            child = subprocess.run(command, stdin=asked, stdout=subprocess.PIPE, text=True)
+        answers = [json.loads(line) for line in child.stdout.splitlines()]
+        for number, outcome, took_s, error in answers:
             tally.add(number, outcome, took_s, error)
-            numbers.remove(number)
-        child.stdout.close()
-        if child.wait() and numbers:
+        numbers = numbers[len(answers) :]
+        if child.returncode and numbers:
             tally.add(numbers.pop(0), "died", 0.0, f"ended with code {child.returncode}")
 
 
