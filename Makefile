@@ -33,10 +33,11 @@ apk: $(READY) ## build the Android demo from a bundle, BUNDLE=FOLDER or what exp
 test: $(READY) ## run all tests, with the coverage gate
 	$(BIN)/pytest $(COVERAGE)
 
-lint: $(READY) ## check style (ruff) and types (mypy --strict on the installed package)
+lint: $(READY) ## check style (ruff), types (mypy --strict on the installed package) and known holes (pip-audit)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	bash scripts/typecheck.sh "$(VENV)"
+	$(BIN)/python scripts/audit.py
 
 format: $(READY) ## put the code into the one format
 	$(BIN)/ruff check --fix .

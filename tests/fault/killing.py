@@ -54,17 +54,17 @@ class ExportWriter:
         from cxr_edge.export import pipeline
 
         captured: list[tuple[Any, ...]] = []
+        self._write: Callable[..., Bundle] = pipeline._write
 
         def capture(*arguments: Any) -> Bundle:
             captured.append(arguments)
-            return write(*arguments)
+            return self._write(*arguments)
 
-        write, pipeline._write = pipeline._write, capture
+        vars(pipeline)["_write"] = capture
         options = pipeline.ExportOptions(formats=("tflite",))
         scratch = Path(sys.argv[2]) / "first"
         pipeline.export(Bundle.read(default_bundle_path()), options, scratch)
         shutil.rmtree(scratch)
-        self._write = write
         (self._arguments,) = captured
 
     def write(self, folder: Path, *, version: int) -> None:

@@ -116,9 +116,12 @@ def test_a_command_opens_no_connection(
     Image.new("L", (300, 300)).save("film.png")
     files.write_json(tmp_path / "bench.json", benches.make_result().to_json())
     # Not the bytes that are noted as made here.
-    contents = {"model_float32.tflite": models.tflite, "model_float32.onnx": models.onnx}
     outputs = ("probabilities", "typicality")
-    models.write_bundle(tmp_path / "strangers", {key: make(outputs=outputs) for key, make in contents.items()})
+    contents = {
+        "model_float32.tflite": models.tflite(outputs=outputs),
+        "model_float32.onnx": models.onnx(outputs=outputs),
+    }
+    models.write_bundle(tmp_path / "strangers", contents)
     if name == "devices":
         # adb, which it runs where it is installed, asks the ports of this machine for emulators.
         monkeypatch.setenv("PATH", str(tmp_path))

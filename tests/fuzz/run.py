@@ -21,12 +21,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_edge import archive, images, sandbox
+from cxr_edge import archive, images
 from cxr_edge._worker import pack, to_npy
 from cxr_edge.bundle import Manifest
 from cxr_edge.errors import BundleError, CxrEdgeError, PreflightError, SandboxError
 from cxr_edge.limits import STRICT, Limits, impose
 from cxr_edge.preflight import check_artifact
+from cxr_edge.sandbox_process import SandboxProcess
 from tests.fuzz import mutants
 
 __all__ = ["Tally", "run"]
@@ -81,7 +82,7 @@ def run(format: str, numbers: Iterable[int], *, seed: int = 0, checked: bool = T
 
 def _run_models(tally: Tally, numbers: Iterable[int], seed: int, checked: bool) -> None:
     film = pack({"task": "run"}, to_npy(np.full((1, 224, 224, 3), 100, np.uint8)))
-    child: sandbox._Child | None = None
+    child: SandboxProcess | None = None
     for number in numbers:
         content = mutants.make(tally.format, number, seed)
         start_s = time.monotonic()
@@ -91,7 +92,7 @@ def _run_models(tally: Tally, numbers: Iterable[int], seed: int, checked: bool) 
             except PreflightError as error:
                 tally.add(number, "refused", time.monotonic() - start_s, str(error))
                 continue
-        child = child or sandbox._Child("mutant", STRICT)
+        child = child or SandboxProcess("mutant", STRICT)
         opening = {"task": "open", "format": tally.format, "name": "mutant", "threads": 1}
         try:
             answer, _ = child.ask(pack(opening, content))

@@ -22,7 +22,7 @@ settings.register_profile("fixed", derandomize=True, deadline=None, database=Non
 settings.load_profile("fixed")
 
 # Any text that UTF-8 can hold.
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}", fullmatch=True).filter(lambda name: name != "manifest.json")
 HASHES = st.text("0123456789abcdef", min_size=64, max_size=64)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
