@@ -33,6 +33,11 @@ class SandboxProcess:
     """One process of `_worker` under `limits`. Whatever goes wrong kills it, with all that it started."""
 
     def __init__(self, name: str, limits: Limits) -> None:
+        if not hasattr(os, "waitid"):
+            raise SandboxError(
+                f"{name}: this system has no sandbox for models of others; run them on Linux, or trust this one by "
+                "'cxr-edge verify --trust'"
+            )
         self._name = name
         self._limits = limits
         self._folder = tempfile.TemporaryDirectory(prefix="cxr-edge-")
