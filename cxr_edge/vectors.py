@@ -23,14 +23,15 @@ from cxr_edge.errors import BundleError
 from cxr_edge.files import sha256_bytes
 from cxr_edge.runtimes import OUTPUT_SIZES, Outputs, Pixels
 
-__all__ = ["VECTORS_NAME", "GoldenArtifact", "GoldenFilm", "GoldenVectors"]
+__all__ = ["UNREADABLE", "VECTORS_NAME", "GoldenArtifact", "GoldenFilm", "GoldenVectors"]
 
 VECTORS_NAME = "golden.npz"
 
 _SCHEMA = 1
 _MAX_BYTES = 64 * 2**20
+_MAX_ARRAYS = 1000
 _SIDE_PX = InputContract().height
-_UNREADABLE = (
+UNREADABLE = (
     *(AttributeError, EOFError, KeyError, MemoryError, NotImplementedError, OSError, RecursionError, RuntimeError),
     *(TypeError, ValueError, zipfile.BadZipFile, zlib.error),
 )
@@ -107,13 +108,15 @@ class GoldenVectors:
             if arrays:
                 raise ValueError(f"'{min(arrays)}' belongs to no artifact")
             _check_rows(artifacts, len(films))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise BundleError(f"{where}: holds no golden vectors ({reason}); export the bundle again") from error
         return cls(films, pixels, artifacts)
 
 
 def _read_arrays(content: bytes) -> dict[str, npt.NDArray[Any]]:
+    if content.count(b"PK\1\2") > _MAX_ARRAYS:
+        raise ValueError(f"more than {_MAX_ARRAYS} arrays")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         # The hash in the manifest proves a file unchanged, not that its maker meant well.
         size_bytes = sum(entry.file_size for entry in archive.infolist())
