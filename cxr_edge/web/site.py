@@ -1,0 +1,150 @@
+"""What stands behind the pages: models, films, lanes. Nothing here knows of HTML; app.py makes answers of it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cxr_edge import RESEARCH_ONLY, __version__, runtimes
+from cxr_edge.errors import RequestRefusedError, RuntimeFailure, UsageError
+from cxr_edge.web import catalog, figures
+from cxr_edge.web.bodies import Admission
+from cxr_edge.web.catalog import Catalog, Entry, Model
+from cxr_edge.web.films import Folder, OfferedFilm, Samples, find_film
+from cxr_edge.web.lanes import Lane
+from cxr_edge.web.measuring import Measurements
+from cxr_edge.web.options import ServeOptions
+from cxr_edge.web.results import Answer, Decoded, Result, compare, decode
+from cxr_edge.web.runners import Runners
+
+__all__ = ["Site"]
+
+
+class Site:
+    """The application's state, from start to close."""
+
+    def __init__(self, options: ServeOptions) -> None:
+        limits = options.limits
+        self.options = options
+        self.catalog = Catalog(catalog.find_bundles(options.models))
+        places = [place for place in (catalog.BUILD, options.models) if place is not None]
+        places += [place.parent for place in places if place == options.models]
+        self.bench_figures = figures.find_bench_figures(places)
+        self.samples = Samples()
+        self.folder = _open_folder(options.films)
+        self.admission = Admission(limits)
+        self.films_lane = Lane("films", workers=limits.workers, waiting=limits.requests)
+        self.thumbnails_lane = Lane("thumbnails", workers=1, waiting=64)
+        self.runners = Runners(_refuse_untrusted)
+        self.measurements = Measurements(self.runners, lambda: not self.admission.requests)
+
+    def start(self) -> None:
+        """Begin to measure what has no figures yet."""
+        self.measurements.start([entry for entry in self.catalog.entries if entry.origin != catalog.UPLOADED])
+
+    def close(self) -> None:
+        """Stop the threads."""
+        for lane in (self.films_lane, self.thumbnails_lane):
+            lane.close()
+        self.measurements.close()
+
+    def find_models(self, keys: Sequence[str]) -> list[Model]:
+        """Return the models of a request, each once. Raises RequestRefusedError (400, 404)."""
+        wanted = list(dict.fromkeys(keys))
+        most = self.options.limits.models
+        if not 1 <= len(wanted) <= most:
+            raise RequestRefusedError(400, f"{len(wanted)} models: name 1 to {most}, each as model=KEY of /api/models")
+        return [self.catalog.find(key) for key in wanted]
+
+    def find_film(self, key: str) -> OfferedFilm:
+        """Return an offered film. Raises RequestRefusedError (404)."""
+        return find_film(key, self.samples, self.folder)
+
+    async def read_offered(self, key: str) -> tuple[OfferedFilm, bytes]:
+        """Return an offered film and its content. Raises what finding and reading it raises."""
+        film = self.find_film(key)
+        return film, await asyncio.wrap_future(self.thumbnails_lane.submit(film.content))
+
+    async def classify(self, content: bytes, name: str, models: Sequence[Model]) -> Result:
+        """Return what the models say of a film. Raises RequestRefusedError (503), ImageError, UnsafeFileError."""
+
+        def work() -> tuple[Decoded, dict[str, Answer]]:
+            decoded = decode(content, name)
+            return decoded, {model.key: self._answer(model, decoded, name) for model in models if model.trusted}
+
+        decoded, answers = await asyncio.wrap_future(self.films_lane.submit(work))
+        ordered = tuple(answers[model.key] for model in models)
+        return Result(name, decoded, ordered, compare(ordered))
+
+    async def classify_offered(self, key: str, models: Sequence[Model]) -> Result:
+        """Return what the models say of an offered film. Raises what `classify` and `read_offered` raise."""
+        film, content = await self.read_offered(key)
+        result = await self.classify(content, film.name, models)
+        return dataclasses.replace(result, truth=film.truth, kind=film.kind)
+
+    def describe_models(self) -> dict[str, Any]:
+        """Return every bundle and model with its figures, as the JSON object of /api/models."""
+        entries = [self._describe_entry(entry) for entry in self.catalog.entries]
+        pending = any(model["pending"] for entry in entries for model in entry["models"])
+        return {"bundles": entries, "pending": pending, "version": __version__, "research_only": RESEARCH_ONLY}
+
+    def describe_films(self) -> dict[str, Any]:
+        """Return the offered films as the JSON object of /api/films; looks through the folder. Raises DataError."""
+        listed, more = self.folder.list() if self.folder else ((), 0)
+        return {
+            "samples": [_describe_film(film) for film in self.samples.films],
+            "folder": [_describe_film(film) for film in listed],
+            "folder_name": self.folder.folder.name if self.folder else None,
+            "not_listed": more,
+        }
+
+    def _describe_entry(self, entry: Entry) -> dict[str, Any]:
+        manifest = entry.bundle.manifest
+        return {
+            "key": entry.key,
+            "name": manifest.name,
+            "origin": entry.origin,
+            "architecture": manifest.architecture,
+            "labels": list(manifest.labels),
+            "positive": manifest.positive,
+            "threshold": manifest.threshold,
+            "models": [self._describe_model(model) for model in entry.models],
+        }
+
+    def _describe_model(self, model: Model) -> dict[str, Any]:
+        artifact = model.artifact
+        found = (self.bench_figures.get(artifact.sha256), self.measurements.find(model.key))
+        return {
+            "key": model.key,
+            "title": model.title,
+            "artifact": artifact.name,
+            "format": artifact.format,
+            "quantization": artifact.quantization,
+            "size_bytes": artifact.size_bytes,
+            "figures": [item.to_json() for item in found if item is not None],
+            "pending": self.measurements.is_pending(model.key),
+        }
+
+    def _answer(self, model: Model, decoded: Decoded, name: str) -> Answer:
+        return Answer(model, self.runners.answer(model, decoded.film, name, decoded.decode_ms))
+
+
+def _open_folder(path: Path | None) -> Folder | None:
+    if path is None:
+        return None
+    if not path.is_dir():
+        raise UsageError(f"{path}: is no folder; give the folder that holds the films")
+    folder = Folder(path)
+    folder.list()
+    return folder
+
+
+def _describe_film(film: OfferedFilm) -> dict[str, Any]:
+    return {"key": film.key, "name": film.name, "truth": film.truth or None, "kind": film.kind or None}
+
+
+def _refuse_untrusted(model: Model) -> runtimes.Runtime:
+    raise RuntimeFailure(f"{model.key}: was uploaded and cannot be run here")
