@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge import metrics
+from cxr_edge import metrics, preflight, trust
 from cxr_edge.benchmarks import child, localisation, machine, stats, verdict
 from cxr_edge.benchmarks.findings import (
     Change,
@@ -79,12 +79,16 @@ def predict(
 
     They come from a fresh process, which `ask` starts, by default on this machine, and which leaves heat maps and
     typicality in `folder`, if there is one. Raises RuntimeFailure when the artifact does not load, crashes, or gives
-    other than one probability a label and film.
+    other than one probability a label and film; PreflightError, BundleError when one of others is unsound or changed.
     """
+    ours = trust.is_ours(artifact.sha256)
+    if not ours:
+        preflight.check_artifact(bundle.artifact_bytes(artifact), artifact.format, artifact.name)
     request: dict[str, Any] = {
         "task": "predict",
         "bundle": str(bundle.path.resolve()),
         "artifact": artifact.name,
+        "ours": ours,
         # Nothing is timed here, and the probabilities do not depend on the threads.
         "threads": machine.usable_cores(),
         "films": str(films),

@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from cxr_edge import trust
 from cxr_edge.benchmarks import wording
 from cxr_edge.benchmarks.devices import Device
 from cxr_edge.benchmarks.journal import Journal
@@ -166,6 +167,7 @@ def _take(bundle: Bundle, turn: Turn, films: Path, options: BenchOptions, device
         "task": "time",
         "bundle": str(bundle.path.resolve()),
         "artifact": subject.artifact,
+        "ours": trust.is_ours(bundle.manifest.artifacts[subject.artifact].sha256),
         "format": subject.format,
         "threads": subject.threads,
         "films": str(films),

@@ -13,7 +13,7 @@ from cxr_edge.benchmarks.drift import Answers, Truth
 from cxr_edge.benchmarks.findings import DriftReport
 from cxr_edge.benchmarks.result import BenchOptions
 from cxr_edge.bundle import Artifact, Bundle
-from cxr_edge.errors import DataError, RuntimeFailure
+from cxr_edge.errors import BundleError, DataError, PreflightError, RuntimeFailure
 from cxr_edge.progress import Progress
 
 __all__ = ["choose_reference", "compare_all", "fill_in", "predict_all"]
@@ -29,7 +29,7 @@ def predict_all(
         for artifact in artifacts:
             try:
                 answers[artifact.name] = drift.predict(bundle, artifact, films, count, folder=films.parent)
-            except RuntimeFailure as error:
+            except (BundleError, PreflightError, RuntimeFailure) as error:
                 failures[artifact.name] = [str(error)]
             progress.advance(note=artifact.name)
     return answers, failures

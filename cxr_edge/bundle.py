@@ -143,14 +143,22 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A folder and its manifest."""
+    """A folder and its manifest. `archive` is the .zip that the folder was unpacked from, None where there is none."""
 
     path: Path
     manifest: Manifest
+    archive: Path | None = None
 
     @classmethod
     def read(cls, path: Path) -> Bundle:
-        """Read the manifest of the bundle folder `path`; artifacts are checked when opened. Raises BundleError."""
+        """Read the manifest of the bundle folder `path`; artifacts are checked when opened. Raises BundleError.
+
+        A .zip of such a folder is unpacked and checked whole; that raises UnsafeFileError too.
+        """
+        if path.suffix.lower() == ".zip" and os.path.isfile(path):
+            from cxr_edge.archive import open_archive
+
+            return open_archive(path)
         manifest_path = path / MANIFEST_NAME
         # Not Path.is_dir, which raises for a name that is too long and where a folder above may not be entered.
         if not os.path.isdir(path):

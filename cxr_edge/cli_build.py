@@ -161,7 +161,8 @@ def bench(
     from cxr_edge.errors import BudgetMissedError
 
     opened = open_exported(bundle)
-    out = out or opened.path.with_name(f"{opened.path.name}-bench")
+    place = opened.path if opened.archive is None else opened.archive.with_suffix("")
+    out = out or place.with_name(f"{place.name}-bench")
     limits = None if budget is None else Limits.read(budget)
     options = harness.BenchOptions(
         devices=devices or ("cpu",),

@@ -164,11 +164,11 @@ class _Tally:
 
 
 def _open_model(model: str) -> tuple[Bundle, Artifact]:
-    """Return the bundle and artifact of BUNDLE[:ARTIFACT]; a folder whose name has a colon is still a folder."""
+    """Return the bundle and artifact of BUNDLE[:ARTIFACT]; a folder or .zip whose name has a colon is still one."""
     from cxr_edge.classify import choose_artifact
 
     folder, name = model, ""
-    if ":" in model and not os.path.isdir(model):
+    if ":" in model and not os.path.exists(model):
         folder, name = model.rsplit(":", 1)
     bundle = Bundle.read(Path(folder) if folder else default_bundle_path())
     return bundle, bundle.artifact(name) if name else choose_artifact(bundle)

@@ -6,6 +6,7 @@
     │   └── ImageError          exit 1  one image that cannot be read as a film
     ├── BundleError             exit 1  a bundle or artifact that is missing, changed or of another contract
     ├── RuntimeFailure          exit 1  an inference runtime that cannot load or run an artifact
+    │   └── SandboxError        exit 1  a model whose sandbox was ended by a limit or died
     ├── DeviceError             exit 1  a device that is not there, or lacks what a measurement needs
     ├── ExportError             exit 1  a conversion that failed its own checks
     ├── TrainingError           exit 1  a training run that cannot start or go on
@@ -14,6 +15,7 @@
     ├── RequestRefusedError     exit 1  a request to the web application that it does not serve, with its HTTP status
     ├── BudgetMissedError       exit 3  a stated budget was not met
     └── UnsafeFileError         exit 4  a file refused because opening it would not be safe
+        └── PreflightError      exit 4  a model file that does not pass the check before any runtime sees it
 
 An error's text names the input, the fact and the next step, in one line.
 """
@@ -30,8 +32,10 @@ __all__ = [
     "ImageError",
     "MissingExtraError",
     "OutputError",
+    "PreflightError",
     "RequestRefusedError",
     "RuntimeFailure",
+    "SandboxError",
     "TrainingError",
     "UnsafeFileError",
     "UsageError",
@@ -64,6 +68,10 @@ class BundleError(CxrEdgeError):
 
 class RuntimeFailure(CxrEdgeError):
     """An inference runtime that cannot load or run an artifact."""
+
+
+class SandboxError(RuntimeFailure):
+    """A model whose sandbox was ended by a limit, died, or gave no proper answer."""
 
 
 class DeviceError(CxrEdgeError):
@@ -100,6 +108,10 @@ class UnsafeFileError(CxrEdgeError):
     """A file refused because opening it would not be safe."""
 
     exit_code = 4
+
+
+class PreflightError(UnsafeFileError):
+    """A model file that does not pass the structural check before any runtime sees it."""
 
 
 class MissingExtraError(CxrEdgeError):

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from cxr_edge.bundle import MANIFEST_NAME, Artifact, Bundle, InputContract
-from cxr_edge.errors import BundleError, MissingExtraError, RuntimeFailure, UnsafeFileError
-from cxr_edge.runtimes import OUTPUT_SIZES, Outputs, Pixels, RuntimeInfo, open_model
+from cxr_edge.errors import BundleError, MissingExtraError, PreflightError, RuntimeFailure, UnsafeFileError
+from cxr_edge.runtimes import OUTPUT_SIZES, Outputs, Pixels, RuntimeInfo, open_artifact
 from cxr_edge.vectors import VECTORS_NAME, GoldenArtifact, GoldenVectors
 
 __all__ = [
@@ -181,10 +181,10 @@ def _check_artifact(
             return dataclasses.replace(check, problem=f"the vectors in {VECTORS_NAME} are of another file")
     pixels = np.zeros(InputContract().shape, np.uint8) if golden is None else golden.pixels
     try:
-        info, outputs = _run(artifact, content, pixels, threads)
+        info, outputs = _run(bundle, artifact, pixels, threads)
     except MissingExtraError as error:
         return dataclasses.replace(check, not_run=str(error))
-    except RuntimeFailure as error:
+    except (RuntimeFailure, PreflightError) as error:
         return dataclasses.replace(check, problem=str(error))
     check = dataclasses.replace(check, runtime=info)
     problem = _find_fault(outputs, artifact, len(pixels), len(bundle.manifest.labels))
@@ -193,8 +193,8 @@ def _check_artifact(
     return _compare(check, outputs, expected)
 
 
-def _run(artifact: Artifact, content: bytes, pixels: Pixels, threads: int) -> tuple[RuntimeInfo, Outputs]:
-    runtime = open_model(content, artifact.format, threads=threads, name=artifact.name)
+def _run(bundle: Bundle, artifact: Artifact, pixels: Pixels, threads: int) -> tuple[RuntimeInfo, Outputs]:
+    runtime = open_artifact(bundle, artifact, threads=threads)
     try:
         return runtime.info, runtime.run(pixels)
     finally:

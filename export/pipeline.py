@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr_edge import __version__, files
+from cxr_edge import __version__, files, preflight, trust
 from cxr_edge.budget import Budget
 from cxr_edge.bundle import MANIFEST_NAME, Bundle
 from cxr_edge.dataset import Dataset, open_dataset
@@ -67,7 +67,7 @@ def export(bundle: Bundle, options: ExportOptions, out: Path | None = None) -> B
             raise UsageError(f"--format {format}: unknown; choose from {', '.join(recipes.FORMATS)}")
     pairs = recipes.choose(options.quantize, options.formats)
     _refuse_strange_files(out)
-    bundle.artifact_bytes(bundle.artifact(KERAS_NAME))
+    _check_keras(bundle)
     dataset = open_dataset(options.data, positive=bundle.manifest.positive)
     key = _key(bundle, options, dataset)
     if (existing := _read_unchanged(out, key)) is not None:
@@ -97,6 +97,14 @@ def export(bundle: Bundle, options: ExportOptions, out: Path | None = None) -> B
             f"{out}: written, but the budget is not met: {'; '.join(made.misses)}; see {REPAIR_NAME}"
         )
     return written
+
+
+def _check_keras(bundle: Bundle) -> None:
+    """Raise BundleError when the classifier is not the manifest's, PreflightError when a stranger's is unsound."""
+    artifact = bundle.artifact(KERAS_NAME)
+    content = bundle.artifact_bytes(artifact)
+    if not trust.is_ours(artifact.sha256):
+        preflight.check_artifact(content, "keras", KERAS_NAME)
 
 
 def _refuse_strange_files(out: Path) -> None:
@@ -150,7 +158,9 @@ def _write(
             provenance={**manifest.provenance, "export": provenance},
         )
         Bundle(staged, manifest).write_manifest()
-    return Bundle(out, manifest)
+    written = Bundle(out, manifest)
+    trust.note_made(written)
+    return written
 
 
 def _key(bundle: Bundle, options: ExportOptions, dataset: Dataset) -> str:

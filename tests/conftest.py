@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from cxr_edge import trust
 from cxr_edge.benchmarks.devices import userland
 from cxr_edge.bundle import Bundle, default_bundle_path
 from cxr_edge.errors import DeviceError
@@ -63,9 +64,26 @@ def _plot_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("matplotlib")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _made_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The notes of which models were made here, shared by all tests, as exports are; see `nothing_made_here`."""
+    state = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        # For fixtures that last longer than a test, such as exports.
+        patch.setenv("XDG_STATE_HOME", str(state))
+        trust.store_path().mkdir(parents=True)
+        yield trust.store_path()
+
+
+@pytest.fixture
+def nothing_made_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every model but the shipped one be a stranger's."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "no-state"))
+
+
 @pytest.fixture(autouse=True)
 def _isolated_home(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, _plot_cache: Path
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, _plot_cache: Path, _made_here: Path
 ) -> None:
     """Keep the user's files out of the test, and the test out of the user's files."""
     home = tmp_path_factory.mktemp("home")
@@ -78,6 +96,8 @@ def _isolated_home(
     }.items():
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / folder))
     monkeypatch.setenv("MPLCONFIGDIR", str(_plot_cache))
+    (home / ".local/state/cxr-edge").mkdir(parents=True)
+    (home / ".local/state/cxr-edge/made-here").symlink_to(_made_here)
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +170,9 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture
 def brightness_bundle(tmp_path: Path) -> Bundle:
-    """A bundle of hand-made models (tests/models.py), the test's own to change. Needs no TensorFlow."""
-    return models.write_bundle(
+    """A bundle of hand-made models (tests/models.py), the test's own to change, noted as made here."""
+    bundle = models.write_bundle(
         tmp_path / "brightness", {"model_float32.tflite": models.tflite(), "model_float32.onnx": models.onnx()}
     )
+    trust.note_made(bundle)
+    return bundle

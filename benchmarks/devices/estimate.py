@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cxr_edge import trust
 from cxr_edge.benchmarks import child
 from cxr_edge.benchmarks.devices import CHOICES, ESTIMATED, DeviceOptions
 from cxr_edge.bundle import Artifact, Bundle
@@ -109,7 +110,13 @@ class EstimateDevice:
 
         Raises RuntimeFailure when it does not load, DeviceError when no published network is like it.
         """
-        request = {"task": "count", "bundle": str(bundle.path.resolve()), "artifact": artifact.name, "threads": 1}
+        request = {
+            "task": "count",
+            "bundle": str(bundle.path.resolve()),
+            "artifact": artifact.name,
+            "ours": trust.is_ours(artifact.sha256),
+            "threads": 1,
+        }
         counted = child.ask(request, name=artifact.name)["macs"]
         return estimate(self._board, _arithmetic(artifact) or "", counted)
 

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from cxr_edge.bundle import InputContract
-from cxr_edge.errors import MissingExtraError, RuntimeFailure
+from cxr_edge.errors import MissingExtraError, PreflightError, RuntimeFailure
+from cxr_edge.flatbuffer import Malformed
+from cxr_edge.preflight_keras import check_weights
 from cxr_edge.runtimes import Outputs, Pixels, RuntimeInfo, check_pixels, first_line
 
 __all__ = ["KerasRuntime", "load_model", "open"]
@@ -20,12 +22,19 @@ _BATCH = 32
 
 
 def load_model(content: bytes, *, name: str) -> Any:
-    """Return the Keras model in a .keras file, loaded in safe mode. Raises RuntimeFailure, MissingExtraError."""
+    """Return the Keras model in a .keras file, loaded in safe mode.
+
+    Raises RuntimeFailure, MissingExtraError, and PreflightError for weights that do not lie in the file.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         import keras
     except ImportError as error:
         raise MissingExtraError("running model.keras", "train") from error
+    try:
+        check_weights(content)
+    except Malformed as error:
+        raise PreflightError(f"{name}: refused before it was opened, since {error}; train it again") from error
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(content)

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge import __version__, files, metrics
+from cxr_edge import __version__, files, metrics, trust
 from cxr_edge.bundle import MANIFEST_NAME, Artifact, Bundle, InputContract, Manifest
 from cxr_edge.dataset import Dataset
 from cxr_edge.errors import UsageError
@@ -140,6 +140,7 @@ def _write_bundle(
     hashes = {path.name: files.sha256_file(path) for path in extra if not path.name.startswith(".")}
     bundle = Bundle(out, dataclasses.replace(manifest, files=hashes))
     bundle.write_manifest()
+    trust.note_made(bundle)
     return bundle
 
 

@@ -233,12 +233,12 @@ def test_what_cannot_be_done_ends_with_1_and_one_line(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_text_file_that_is_listed_as_an_artifact_ends_with_1(films: Path, tmp_path: Path) -> None:
+def test_a_text_file_that_is_listed_as_an_artifact_ends_with_4(films: Path, tmp_path: Path) -> None:
     bundle = models.write_bundle(tmp_path / "notes", {"model_int8.tflite": b"these are notes, not a model"})
     result = invoke("classify", films / "dark.png", "--model", bundle.path)
 
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("cxr-edge: model_int8.tflite: is no TFLite model")
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert result.stderr.startswith("cxr-edge: model_int8.tflite: refused before it was opened")
     assert result.stderr.count("\n") == 1
 
 

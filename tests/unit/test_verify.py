@@ -199,7 +199,7 @@ def test_a_number_of_probabilities_other_than_the_labels_fails(bundle: Bundle) -
 def test_a_file_that_no_runtime_opens_fails(tmp_path: Path) -> None:
     bundle = models.write_bundle(tmp_path / "notes", {TFLITE: b"no model at all"})
 
-    assert "is no TFLite model" in (find(bundle, TFLITE).problem or "")
+    assert "it lacks the TFL3 mark" in (find(bundle, TFLITE).problem or "")
 
 
 def test_a_missing_runtime_is_told_and_no_failure(whole: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,192 @@
+"""A model that is not ours is checked, runs in a sandbox, and is our own only after it was noted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from cxr_edge import runtimes, sandbox, trust
+from cxr_edge.benchmarks import child, replies
+from cxr_edge.bundle import Bundle, default_bundle_path
+from cxr_edge.cli import main
+from cxr_edge.errors import PreflightError
+from tests import models
+from tests.trees import change_tflite
+
+pytestmark = pytest.mark.usefixtures("nothing_made_here")
+
+CONTENTS = {"model_float32.tflite": models.tflite(), "model_float32.onnx": models.onnx()}
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Bundle:
+    """A bundle that somebody else made, beside a film."""
+    Image.new("L", (300, 300), 51).save(tmp_path / "film.png")
+    return models.write_bundle(tmp_path / "strangers", CONTENTS)
+
+
+@pytest.fixture
+def sandboxes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the models that a sandbox was started for."""
+    started: list[str] = []
+    start = sandbox.Sandbox._start
+
+    def count(self: sandbox.Sandbox) -> None:
+        started.append(self.name)
+        start(self)
+
+    monkeypatch.setattr(sandbox.Sandbox, "_start", count)
+    return started
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_classify_runs_a_strangers_model_in_a_sandbox(strangers: Bundle, sandboxes: list[str], name: str) -> None:
+    film = strangers.path.parent / "film.png"
+    row = json.loads(
+        invoke("classify", film, film, "--model", f"{strangers.path}:{name}", "--json").stdout.split("\n")[0]
+    )
+
+    assert row["probability"] == pytest.approx(0.2, abs=1e-3)
+    assert sandboxes == [name]
+
+
+def test_explain_runs_a_strangers_model_in_a_sandbox(strangers: Bundle, sandboxes: list[str]) -> None:
+    folder = strangers.path.parent
+    result = invoke("explain", folder / "film.png", "--model", strangers.path, "--out", folder / "map.png")
+
+    assert result.exit_code == 0, result.stderr
+    assert (folder / "map.png").is_file()
+    assert sandboxes == ["model_float32.tflite"]
+
+
+def test_verify_runs_a_strangers_models_in_sandboxes(strangers: Bundle, sandboxes: list[str]) -> None:
+    assert invoke("verify", strangers.path).exit_code == 0
+    assert sorted(sandboxes) == sorted(CONTENTS)
+
+
+def test_verify_trust_makes_models_our_own(strangers: Bundle, sandboxes: list[str]) -> None:
+    result = invoke("verify", strangers.path, "--trust")
+    sandboxes.clear()
+    again = invoke("classify", strangers.path.parent / "film.png", "--model", strangers.path)
+
+    assert "taken for your own from now on" in result.stderr
+    assert again.exit_code == 0
+    assert sandboxes == []
+
+
+def test_verify_trusts_nothing_that_failed(strangers: Bundle) -> None:
+    (strangers.path / "model_float32.onnx").write_bytes(b"changed")
+    result = invoke("verify", strangers.path, "--trust")
+
+    assert result.exit_code == 1
+    assert not any(trust.is_ours(artifact.sha256) for artifact in strangers.manifest.artifacts.values())
+
+
+def test_what_is_noted_is_the_file_and_not_its_name(strangers: Bundle, sandboxes: list[str]) -> None:
+    trust.note_made(strangers)
+    models.write_bundle(strangers.path, {"model_float32.tflite": models.tflite(outputs=("probabilities",))})
+    result = invoke("classify", strangers.path.parent / "film.png", "--model", strangers.path)
+
+    assert result.exit_code == 0
+    assert sandboxes == ["model_float32.tflite"]
+
+
+def test_the_shipped_bundle_runs_without_a_sandbox_wherever_it_lies(tmp_path: Path, sandboxes: list[str]) -> None:
+    shipped = Bundle.read(default_bundle_path())
+    (tmp_path / "copy").mkdir()
+    for path in shipped.path.iterdir():
+        (tmp_path / "copy" / path.name).write_bytes(path.read_bytes())
+    for bundle in (shipped, Bundle.read(tmp_path / "copy")):
+        runtimes.open_artifact(bundle, bundle.artifact("int8")).close()
+
+    assert sandboxes == []
+
+
+def test_a_place_that_keeps_no_notes_is_a_warning(
+    strangers: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "film.png"))
+    trust.note_made(strangers)
+
+    assert "warning: " in capsys.readouterr().err
+    assert not trust.is_ours(strangers.artifact("float32").sha256)
+
+
+def test_a_zip_of_a_strangers_bundle_is_classified_with(
+    strangers: Bundle, tmp_path: Path, sandboxes: list[str]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "theirs.zip", "w") as packed:
+        for path in strangers.path.iterdir():
+            packed.write(path, f"strangers/{path.name}")
+    result = invoke("classify", tmp_path / "film.png", "--model", f"{tmp_path / 'theirs.zip'}:model_float32.onnx")
+
+    assert result.exit_code == 0, result.stderr
+    assert sandboxes == ["model_float32.onnx"]
+
+
+def unsound() -> bytes:
+    def change(model: Any) -> None:
+        model.subgraphs[0].operators[0].inputs[0] = 500
+
+    return change_tflite(models.tflite(), change)
+
+
+def test_an_unsound_model_is_refused_before_a_sandbox_starts(tmp_path: Path, sandboxes: list[str]) -> None:
+    bundle = models.write_bundle(tmp_path / "unsound", {"model_float32.tflite": unsound()})
+    with pytest.raises(PreflightError, match="names tensor 500"):
+        runtimes.open_artifact(bundle, bundle.artifact("float32"))
+
+    assert sandboxes == []
+
+
+def test_bench_makes_an_unsound_model_a_row_with_its_reason(tmp_path: Path) -> None:
+    bundle = models.write_bundle(tmp_path / "mixed", CONTENTS | {"model_int8.tflite": unsound()})
+    np.save(tmp_path / "films.npy", np.full((2, 224, 224, 3), 51, np.uint8))
+    artifacts = list(bundle.manifest.artifacts.values())
+    answers, failures = replies.predict_all(bundle, artifacts, tmp_path / "films.npy", 2)
+
+    assert set(answers) == set(CONTENTS)
+    assert "refused before it was opened" in failures["model_int8.tflite"][0]
+
+
+def test_the_process_of_a_bench_limits_itself_for_a_strangers_model(strangers: Bundle) -> None:
+    request = {"bundle": str(strangers.path), "artifact": "model_float32.tflite", "threads": 1}
+    code = (
+        "import json, resource, sys; from cxr_edge.benchmarks import _child; _child._open(json.load(sys.stdin));"
+        "print(json.dumps([resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE)]))"
+    )
+    limited, free = (
+        json.loads(subprocess.check_output([sys.executable, "-c", code], input=json.dumps(asked).encode()))
+        for asked in (request, request | {"ours": True})
+    )
+
+    assert limited == [0, 2**26]
+    assert free[1] != 2**26
+
+
+def test_a_bench_times_a_strangers_model_in_one_process(strangers: Bundle, tmp_path: Path) -> None:
+    np.save(tmp_path / "films.npy", np.full((2, 224, 224, 3), 51, np.uint8))
+    request: dict[str, Any] = {"task": "time", "bundle": str(strangers.path), "artifact": "model_float32.onnx"}
+    request |= {
+        "format": "onnx",
+        "threads": 1,
+        "films": str(tmp_path / "films.npy"),
+        "warmup_runs": 1,
+        "runs": 3,
+        "time_s": 0.0,
+    }
+
+    assert len(child.ask(request, name="model_float32.onnx")["times_ms"]) == 3
