@@ -16,7 +16,8 @@ FOLDER = click.Path(path_type=Path)
 @click.option("--films", type=FOLDER, metavar="DIR", help="Films to choose from, beside the simulated ones.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", default=7860, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-def serve(models: Path | None, films: Path | None, host: str, port: int) -> None:
+@click.option("--allow-upload", is_flag=True, help="Let people add models; each runs in a sandbox.")
+def serve(models: Path | None, films: Path | None, host: str, port: int, allow_upload: bool) -> None:
     """Serve the web application: choose models and films, see what each model says and where it looked.
 
     Films are held in memory until they are classified, and kept nowhere.
@@ -30,9 +31,11 @@ def serve(models: Path | None, films: Path | None, host: str, port: int) -> None
     from cxr_edge.web.options import ServeOptions
 
     try:
-        from cxr_edge.web import server
+        from cxr_edge.web import server, uploads
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("jinja2", "starlette", "uvicorn"):
             raise
         raise MissingExtraError("serve", "web") from error
-    server.serve(ServeOptions(host=host, port=port, models=models, films=films), click.echo)
+    kept = uploads.default_folder() if allow_upload else None
+    options = ServeOptions(host=host, port=port, models=models, films=films, uploads=kept)
+    server.serve(options, click.echo)

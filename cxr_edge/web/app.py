@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from cxr_edge import RESEARCH_ONLY, __version__
-from cxr_edge.errors import CxrEdgeError, RequestRefusedError, UsageError
+from cxr_edge.errors import CxrEdgeError, RequestRefusedError
 from cxr_edge.web.films import thumbnail
 from cxr_edge.web.guard import Guard
 from cxr_edge.web.results import Result, csv_head, tidy_name
@@ -50,6 +50,8 @@ def make_app(site: Site) -> Starlette:
         Route("/parts/films", pages.films_part),
         Route("/parts/result", pages.result_part, methods=["POST"]),
         Route("/api/models", pages.list_models),
+        Route("/api/models", pages.upload, methods=["POST"]),
+        Route("/api/models/{key}", pages.remove, methods=["DELETE"]),
         Route("/api/films", pages.list_films),
         Route("/api/classify", pages.classify, methods=["POST"]),
         Mount("/static", StaticFiles(directory=_HERE / "static")),
@@ -85,7 +87,7 @@ class _Pages:
             films=films,
             film_limit_bytes=limits.film_bytes,
             most_models=limits.models,
-            uploads=False,
+            uploads=self._site.uploads is not None,
         )
 
     async def health(self, request: Request) -> Response:
@@ -113,6 +115,20 @@ class _Pages:
 
     async def list_films(self, request: Request) -> Response:
         return JSONResponse(await run_in_threadpool(self._site.describe_films))
+
+    async def upload(self, request: Request) -> Response:
+        site, query = self._site, request.query_params
+        async with (
+            site.admission.admit(request),
+            site.admission.read(request, site.options.limits.upload_bytes) as content,
+        ):
+            entry = await site.upload(content, tidy_name(query.get("name", "")), query)
+        models = [model.key for model in entry.models]
+        return JSONResponse({"key": entry.key, "models": models, "research_only": RESEARCH_ONLY}, 201)
+
+    async def remove(self, request: Request) -> Response:
+        await self._site.remove(request.path_params["key"])
+        return Response(status_code=204)
 
     async def classify(self, request: Request) -> Response:
         form = request.query_params.get("format", "json")

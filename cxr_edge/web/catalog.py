@@ -7,11 +7,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cxr_edge import trust
 from cxr_edge.bundle import MANIFEST_NAME, Artifact, Bundle, default_bundle_path
 from cxr_edge.errors import CxrEdgeError, RequestRefusedError, UsageError
 from cxr_edge.progress import say
 
-__all__ = ["BUILD", "FOUND", "SHIPPED", "UPLOADED", "Catalog", "Entry", "Model", "find_bundles", "make_entry"]
+__all__ = [
+    "BUILD",
+    "FOUND",
+    "SHIPPED",
+    "UPLOADED",
+    "Catalog",
+    "Entry",
+    "Model",
+    "find_bundles",
+    "make_entry",
+    "name_apart",
+]
 
 BUILD = Path("build")
 SHIPPED, FOUND, UPLOADED = "shipped", "found", "uploaded"
@@ -23,18 +35,17 @@ _RECIPES = ("float32", "float16", "int8", "dynamic", "int16x8")
 
 @dataclass(frozen=True)
 class Model:
-    """One artifact of a bundle that can be run here. `key` names it in requests; `title` is for people."""
+    """One artifact of a bundle that can be run here. `key` names it in requests; `title` is for people.
+
+    `trusted` says that it is our own by its hash and runs in this process; every other one runs in a sandbox.
+    """
 
     key: str
     title: str
     bundle: Bundle
     artifact: Artifact
     origin: str
-
-    @property
-    def trusted(self) -> bool:
-        """Whether it may run in this process: only what the user has put there, never what was uploaded."""
-        return self.origin != UPLOADED
+    trusted: bool
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,12 @@ class Catalog:
                 return model
         raise RequestRefusedError(404, f"model {key!r}: not one of the listed; reload the page, or see /api/models")
 
+    def find_entry(self, key: str) -> Entry:
+        """Return the bundle `key`. Raises RequestRefusedError (404)."""
+        if key not in self._entries:
+            raise RequestRefusedError(404, f"bundle {key!r}: not one of the listed; reload the page")
+        return self._entries[key]
+
     def add(self, entry: Entry) -> None:
         """Add a bundle behind the others."""
         self._entries = {**self._entries, entry.key: entry}
@@ -101,7 +118,7 @@ def find_bundles(models: Path | None, build: Path = BUILD) -> list[Entry]:
             say(f"cxr-edge: left out: {error}")
             continue
         taken = [entry.key for entry in entries.values()]
-        entries[place] = make_entry(_name_apart(path.name, taken), bundle, origin)
+        entries[place] = make_entry(name_apart(path.name, taken), bundle, origin)
     return list(entries.values())
 
 
@@ -110,22 +127,29 @@ def make_entry(key: str, bundle: Bundle, origin: str) -> Entry:
     artifacts = [item for item in bundle.manifest.artifacts.values() if item.format in _FORMATS]
     artifacts.sort(key=lambda item: (_FORMATS.index(item.format), _rank(item.quantization), item.name))
     models = (
-        Model(f"{key}/{item.name}", f"{key}, {item.quantization} {_spell(item.format)}", bundle, item, origin)
+        Model(
+            key=f"{key}/{item.name}",
+            title=f"{key}, {item.quantization} {_spell(item.format)}",
+            bundle=bundle,
+            artifact=item,
+            origin=origin,
+            trusted=trust.is_ours(item.sha256),
+        )
         for item in artifacts
     )
     return Entry(key, bundle, origin, tuple(models))
 
 
 def _search(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:
-    if (folder / MANIFEST_NAME).is_file():
+    if (folder / MANIFEST_NAME).is_file() or (folder.suffix == ".zip" and folder.is_file()):
         yield folder
     elif depth and folder.is_dir():
         for sub in sorted(folder.iterdir()):
-            if sub.is_dir() and not sub.name.startswith("."):
+            if (sub.is_dir() or sub.suffix == ".zip") and not sub.name.startswith("."):
                 yield from _search(sub, depth - 1)
 
 
-def _name_apart(name: str, taken: Sequence[str]) -> str:
+def name_apart(name: str, taken: Sequence[str]) -> str:
     """Return a key of plain characters that no other bundle has."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "bundle"
     number, key = 1, plain

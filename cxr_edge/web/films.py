@@ -17,10 +17,10 @@ from pathlib import Path
 from PIL import Image
 
 from cxr_edge import classify, files, images, phantom
-from cxr_edge.errors import DataError, RequestRefusedError, UnsafeFileError
+from cxr_edge.errors import RequestRefusedError, UnsafeFileError
 from cxr_edge.phantom import FilmSpec
 
-__all__ = ["KINDS", "MOST_LISTED", "OfferedFilm", "Folder", "Samples", "thumbnail"]
+__all__ = ["KINDS", "MOST_LISTED", "Folder", "OfferedFilm", "Samples", "thumbnail"]
 
 KINDS = {
     "covid": "covid",

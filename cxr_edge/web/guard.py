@@ -1,4 +1,4 @@
-"""The door: who may ask, and what a browser may do with the answer. Plain ASGI, so that bodies pass through uncopied."""
+"""The door: who may ask, and what a browser may do with an answer. Plain ASGI: bodies pass through uncopied."""
 
 from __future__ import annotations
 

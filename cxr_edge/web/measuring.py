@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from PIL import Image
@@ -17,10 +17,12 @@ from cxr_edge.web.catalog import Entry, Model
 from cxr_edge.web.figures import Figures, make_figures
 from cxr_edge.web.runners import Runners
 
-__all__ = ["FILMS", "Measurements", "Scores", "TestFilm", "draw_test_films", "score"]
+__all__ = ["FILMS", "Measurements", "Scores", "TestFilm", "draw_test_films", "judge_entry", "score"]
 
 FILMS = 48
 """How many films of the simulated test split a model is measured on; every other one is positive."""
+
+_MOST_S = 60
 
 DATA = f"{FILMS} simulated films, measured here"
 
@@ -84,10 +86,7 @@ class Measurements:
         return key in self._pending
 
     def _measure_all(self, entries: Sequence[Entry]) -> None:
-        try:
-            films = draw_test_films(self._wait)
-        except RuntimeFailure:
-            return
+        films = draw_test_films()
         for entry in entries:
             scores: dict[str, Scores] = {}
             for model in entry.models:
@@ -98,18 +97,8 @@ class Measurements:
                     self._pending.discard(model.key)
             if self._stop.is_set():
                 return
-            self._judge(entry, scores)
-
-    def _judge(self, entry: Entry, scores: dict[str, Scores]) -> None:
-        reference = next((model for model in entry.models if _is_reference(model) and model.key in scores), None)
-        for model in entry.models:
-            if model.key not in scores:
-                continue
-            against = (reference.artifact.name, scores[reference.key]) if reference else None
-            # A model of other classes finds no positive film among these.
-            with contextlib.suppress(DataError):
-                self._figures[model.key] = scores[model.key].figures(None if model is reference else against)
-            self._pending.discard(model.key)
+            self._figures |= judge_entry(entry, scores)
+            self._pending -= set(scores)
 
     def _wait(self) -> None:
         """Let people's films go first. Raises RuntimeFailure when the server stops."""
@@ -119,23 +108,26 @@ class Measurements:
             raise RuntimeFailure("measuring was stopped")
 
 
-def draw_test_films(pause: Callable[[], None] | None = None) -> list[TestFilm]:
-    """Return the first FILMS films of the simulated test split; `pause` is called before each."""
+@functools.cache
+def draw_test_films() -> tuple[TestFilm, ...]:
+    """Return the first FILMS films of the simulated test split, drawn once."""
     films = []
     for spec in phantom.specs("test", FILMS):
-        if pause is not None:
-            pause()
         picture = Image.fromarray(spec.render().pixels)
         films.append(TestFilm(images.Film(images.to_contract(picture), *picture.size, "PNG", ()), spec.label))
-    return films
+    return tuple(films)
 
 
-def score(
-    runners: Runners, model: Model, films: Sequence[TestFilm], pause: Callable[[], None] | None = None
-) -> Scores:
-    """Return what a model answers to `films`; `pause` is called before each. Raises RuntimeFailure where it fails."""
-    scores, times_ms = [], []
+def score(runners: Runners, model: Model, films: Sequence[TestFilm], pause: Callable[[], None] | None = None) -> Scores:
+    """Return what a model answers to `films`; `pause` is called before each.
+
+    Raises RuntimeFailure where it fails, or has not answered them all in a minute of its own time.
+    """
+    scores: list[float] = []
+    times_ms: list[float] = []
     for film in films:
+        if sum(times_ms) > _MOST_S * 1e3:
+            raise RuntimeFailure(f"{model.title}: took over {_MOST_S} s for {len(times_ms)} films; use a faster model")
         if pause is not None:
             pause()
         prediction = runners.answer(model, film.film, "simulated", 0.0)
@@ -146,6 +138,20 @@ def score(
     positive = model.bundle.manifest.positive
     # The first run also sets the model up.
     return Scores(tuple(scores), tuple(film.label == positive for film in films), tuple(times_ms[1:] or times_ms))
+
+
+def judge_entry(entry: Entry, scores: Mapping[str, Scores]) -> dict[str, Figures]:
+    """Return the figures of the models that have `scores`, by key, the others of a bundle judged against float32."""
+    found = {}
+    reference = next((model for model in entry.models if _is_reference(model) and model.key in scores), None)
+    for model in entry.models:
+        if model.key not in scores:
+            continue
+        against = (reference.artifact.name, scores[reference.key]) if reference else None
+        # A model of other classes finds no positive film among these.
+        with contextlib.suppress(DataError):
+            found[model.key] = scores[model.key].figures(None if model is reference else against)
+    return found
 
 
 def _is_reference(model: Model) -> bool:

@@ -18,7 +18,7 @@ class Limits:
     """
 
     film_bytes: int = 64 * 2**20
-    upload_bytes: int = 160 * 2**20
+    upload_bytes: int = 128 * 2**20
     held_bytes: int = 320 * 2**20
     requests: int = 16
     models: int = 16
@@ -29,7 +29,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """Where to listen, what to offer. `models` and `films` are folders; `uploads` is where uploaded models are kept."""
+    """Where to listen and what to offer, from the folders `models` and `films`.
+
+    Uploaded models are kept in `uploads`, and refused where that is None.
+    """
 
     host: str = "127.0.0.1"
     port: int = 7860

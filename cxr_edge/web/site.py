@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxr_edge import RESEARCH_ONLY, __version__, runtimes
-from cxr_edge.errors import RequestRefusedError, RuntimeFailure, UsageError
+from cxr_edge import RESEARCH_ONLY, __version__, files
+from cxr_edge.errors import RequestRefusedError, UsageError
 from cxr_edge.web import catalog, figures
 from cxr_edge.web.bodies import Admission
 from cxr_edge.web.catalog import Catalog, Entry, Model
 from cxr_edge.web.films import Folder, OfferedFilm, Samples, find_film
 from cxr_edge.web.lanes import Lane
-from cxr_edge.web.measuring import Measurements
+from cxr_edge.web.measuring import Measurements, draw_test_films
 from cxr_edge.web.options import ServeOptions
 from cxr_edge.web.results import Answer, Decoded, Result, compare, decode
 from cxr_edge.web.runners import Runners
+from cxr_edge.web.uploads import Uploads
 
 __all__ = ["Site"]
 
@@ -38,7 +39,14 @@ class Site:
         self.admission = Admission(limits)
         self.films_lane = Lane("films", workers=limits.workers, waiting=limits.requests)
         self.thumbnails_lane = Lane("thumbnails", workers=1, waiting=64)
-        self.runners = Runners(_refuse_untrusted)
+        # One at a time, and few that wait, so that a model which hangs holds up only those like it.
+        self.sandbox_lane = Lane("sandbox", workers=1, waiting=4)
+        self.runners = Runners()
+        self.uploads: Uploads | None = None
+        if options.uploads is not None:
+            self.uploads = Uploads(files.prepare_folder(options.uploads), self.runners, draw_test_films)
+            for entry in self.uploads.list():
+                self.catalog.add(entry)
         self.measurements = Measurements(self.runners, lambda: not self.admission.requests)
 
     def start(self) -> None:
@@ -47,9 +55,10 @@ class Site:
 
     def close(self) -> None:
         """Stop the threads."""
-        for lane in (self.films_lane, self.thumbnails_lane):
+        for lane in (self.films_lane, self.thumbnails_lane, self.sandbox_lane):
             lane.close()
         self.measurements.close()
+        self.runners.close()
 
     def find_models(self, keys: Sequence[str]) -> list[Model]:
         """Return the models of a request, each once. Raises RequestRefusedError (400, 404)."""
@@ -73,9 +82,13 @@ class Site:
 
         def work() -> tuple[Decoded, dict[str, Answer]]:
             decoded = decode(content, name)
-            return decoded, {model.key: self._answer(model, decoded, name) for model in models if model.trusted}
+            return decoded, self._answer_all([model for model in models if model.trusted], decoded, name)
 
         decoded, answers = await asyncio.wrap_future(self.films_lane.submit(work))
+        strangers = [model for model in models if not model.trusted]
+        if strangers:
+            more = self.sandbox_lane.submit(lambda: self._answer_all(strangers, decoded, name))
+            answers = {**answers, **await asyncio.wrap_future(more)}
         ordered = tuple(answers[model.key] for model in models)
         return Result(name, decoded, ordered, compare(ordered))
 
@@ -84,6 +97,28 @@ class Site:
         film, content = await self.read_offered(key)
         result = await self.classify(content, film.name, models)
         return dataclasses.replace(result, truth=film.truth, kind=film.kind)
+
+    async def upload(self, content: bytes, name: str, form: Mapping[str, str]) -> Entry:
+        """Check, try, store and list a model. Raises CxrEdgeError with what is wrong with it."""
+        uploads = self._uploads()
+        taken = [entry.key for entry in self.catalog.entries]
+        job = self.sandbox_lane.submit(lambda: uploads.accept(content, name, form, taken))
+        entry = await asyncio.wrap_future(job)
+        self.catalog.add(entry)
+        return entry
+
+    async def remove(self, key: str) -> None:
+        """Remove an uploaded bundle. Raises RequestRefusedError (403, 404)."""
+        uploads, entry = self._uploads(), self.catalog.find_entry(key)
+        if entry.origin != catalog.UPLOADED:
+            raise RequestRefusedError(403, f"{key}: was not uploaded here; remove its folder yourself")
+        self.catalog.remove(key)
+        await asyncio.to_thread(uploads.remove, entry)
+
+    def _uploads(self) -> Uploads:
+        if self.uploads is None:
+            raise RequestRefusedError(403, "uploading models is off; start 'cxr-edge serve' with --allow-upload")
+        return self.uploads
 
     def describe_models(self) -> dict[str, Any]:
         """Return every bundle and model with its figures, as the JSON object of /api/models."""
@@ -116,7 +151,8 @@ class Site:
 
     def _describe_model(self, model: Model) -> dict[str, Any]:
         artifact = model.artifact
-        found = (self.bench_figures.get(artifact.sha256), self.measurements.find(model.key))
+        uploaded = self.uploads.figures.get(model.key) if self.uploads else None
+        found = (self.bench_figures.get(artifact.sha256), uploaded or self.measurements.find(model.key))
         return {
             "key": model.key,
             "title": model.title,
@@ -125,11 +161,13 @@ class Site:
             "quantization": artifact.quantization,
             "size_bytes": artifact.size_bytes,
             "figures": [item.to_json() for item in found if item is not None],
+            "sandboxed": not model.trusted,
             "pending": self.measurements.is_pending(model.key),
         }
 
-    def _answer(self, model: Model, decoded: Decoded, name: str) -> Answer:
-        return Answer(model, self.runners.answer(model, decoded.film, name, decoded.decode_ms))
+    def _answer_all(self, models: Sequence[Model], decoded: Decoded, name: str) -> dict[str, Answer]:
+        film, decode_ms = decoded.film, decoded.decode_ms
+        return {model.key: Answer(model, self.runners.answer(model, film, name, decode_ms)) for model in models}
 
 
 def _open_folder(path: Path | None) -> Folder | None:
@@ -144,7 +182,3 @@ def _open_folder(path: Path | None) -> Folder | None:
 
 def _describe_film(film: OfferedFilm) -> dict[str, Any]:
     return {"key": film.key, "name": film.name, "truth": film.truth or None, "kind": film.kind or None}
-
-
-def _refuse_untrusted(model: Model) -> runtimes.Runtime:
-    raise RuntimeFailure(f"{model.key}: was uploaded and cannot be run here")
