@@ -76,7 +76,7 @@ class _Pages:
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
         )
-        self._templates.filters |= {"megabytes": _megabytes, "auc": _spell_auc}
+        self._templates.filters |= {"size": _spell_size, "auc": _spell_auc}
 
     async def index(self, request: Request) -> Response:
         limits = self._site.options.limits
@@ -171,8 +171,8 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error), "research_only": RESEARCH_ONLY}, status, headers)
 
 
-def _megabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:.1f} MB"
+def _spell_size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 5e4 else f"{size_bytes / 1e3:.1f} kB"
 
 
 def _spell_auc(auc: list[float]) -> str:

@@ -15,7 +15,7 @@ from cxr_edge.web.options import Limits
 __all__ = ["Admission"]
 
 # A client that is still sending reads an answer only when its last bytes were taken; so many of them are.
-_DRAINED_BYTES = 16 * 2**20
+_DRAINED_BYTES = 128 * 2**20
 _DRAIN_S = 3.0
 
 
@@ -110,6 +110,9 @@ def _refuse_size(limit_bytes: int) -> RequestRefusedError:
 
 async def _drain(request: Request) -> None:
     """Take and drop what is still coming, to a limit."""
+    if request.headers.get("expect"):
+        # It has not begun to send, and need not.
+        return
 
     async def take() -> None:
         taken = 0

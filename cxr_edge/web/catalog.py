@@ -13,7 +13,6 @@ from cxr_edge.errors import CxrEdgeError, RequestRefusedError, UsageError
 from cxr_edge.progress import say
 
 __all__ = [
-    "BUILD",
     "FOUND",
     "SHIPPED",
     "UPLOADED",
@@ -25,7 +24,6 @@ __all__ = [
     "name_apart",
 ]
 
-BUILD = Path("build")
 SHIPPED, FOUND, UPLOADED = "shipped", "found", "uploaded"
 
 _DEPTH = 2
@@ -96,7 +94,7 @@ class Catalog:
         self._entries = {name: entry for name, entry in self._entries.items() if name != key}
 
 
-def find_bundles(models: Path | None, build: Path = BUILD) -> list[Entry]:
+def find_bundles(build: Path, models: Path | None) -> list[Entry]:
     """Return the shipped bundle, those below `build`, and those in or below the folder `models`, each once.
 
     One that cannot be read is told of on stderr and left out. Raises UsageError when `models` holds none.

@@ -29,13 +29,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """Where to listen and what to offer, from the folders `models` and `films`.
+    """Where to listen and what to offer: bundles below `build` and `models`, and the films in `films`.
 
     Uploaded models are kept in `uploads`, and refused where that is None.
     """
 
     host: str = "127.0.0.1"
     port: int = 7860
+    build: Path = Path("build")
     models: Path | None = None
     films: Path | None = None
     uploads: Path | None = None

@@ -14,12 +14,12 @@ from cxr_edge.web.app import make_app
 from cxr_edge.web.options import ServeOptions
 from cxr_edge.web.site import Site
 
-__all__ = ["make_server", "serve"]
+__all__ = ["listen", "make_server", "serve"]
 
 
 def serve(options: ServeOptions, announce: Callable[[str], None]) -> None:
     """Serve until stopped; `announce` gets the address once it listens. Raises UsageError."""
-    listener = _listen(options.host, options.port)
+    listener = listen(options.host, options.port)
     with listener:
         server = make_server(options)
         if not _is_loopback(options.host):
@@ -50,7 +50,8 @@ def make_server(options: ServeOptions) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there; port 0 takes a free one. Raises UsageError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=256)

@@ -30,9 +30,9 @@ class Site:
     def __init__(self, options: ServeOptions) -> None:
         limits = options.limits
         self.options = options
-        self.catalog = Catalog(catalog.find_bundles(options.models))
-        places = [place for place in (catalog.BUILD, options.models) if place is not None]
-        places += [place.parent for place in places if place == options.models]
+        self.catalog = Catalog(catalog.find_bundles(options.build, options.models))
+        # A bench result lies beside its bundle, so with a bundle given by itself in the folder above.
+        places = [options.build, *([options.models, options.models.parent] if options.models else [])]
         self.bench_figures = figures.find_bench_figures(places)
         self.samples = Samples()
         self.folder = _open_folder(options.films)
