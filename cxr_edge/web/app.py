@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -98,10 +97,7 @@ class _Pages:
 
     async def picture(self, request: Request) -> Response:
         film = self._site.find_film(request.path_params["key"])
-        # A film of the folder that cannot be read has no picture, which its name then stands for.
-        content = await asyncio.wrap_future(
-            self._site.thumbnails_lane.submit(lambda: thumbnail(film.content(), film.name))
-        )
+        content = await self._site.thumbnails_lane.run(lambda: thumbnail(film.content(), film.name))
         return Response(content, media_type="image/jpeg")
 
     async def models_part(self, request: Request) -> Response:

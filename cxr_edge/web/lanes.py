@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,17 +23,20 @@ class Lane:
         self._places = threading.BoundedSemaphore(workers + waiting)
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix=name)
 
-    def submit(self, work: Callable[[], Result]) -> Future[Result]:
-        """Queue `work` and return its future. Raises RequestRefusedError (503) when there is no place."""
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns. Raises RequestRefusedError (503) when there is no place, and what it raises."""
+        return await asyncio.wrap_future(self._submit(work))
+
+    def close(self) -> None:
+        """Drop what waits; the job at hand is finished."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(self, work: Callable[[], Result]) -> Future[Result]:
         if not self._places.acquire(blocking=False):
             raise refuse_busy()
         future = self._executor.submit(work)
         future.add_done_callback(lambda _: self._places.release())
         return future
-
-    def close(self) -> None:
-        """Drop what waits; the job at hand is finished."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 def refuse_busy() -> RequestRefusedError:

@@ -75,7 +75,7 @@ class Site:
     async def read_offered(self, key: str) -> tuple[OfferedFilm, bytes]:
         """Return an offered film and its content. Raises what finding and reading it raises."""
         film = self.find_film(key)
-        return film, await asyncio.wrap_future(self.thumbnails_lane.submit(film.content))
+        return film, await self.thumbnails_lane.run(film.content)
 
     async def classify(self, content: bytes, name: str, models: Sequence[Model]) -> Result:
         """Return what the models say of a film. Raises RequestRefusedError (503), ImageError, UnsafeFileError."""
@@ -84,11 +84,10 @@ class Site:
             decoded = decode(content, name)
             return decoded, self._answer_all([model for model in models if model.trusted], decoded, name)
 
-        decoded, answers = await asyncio.wrap_future(self.films_lane.submit(work))
+        decoded, answers = await self.films_lane.run(work)
         strangers = [model for model in models if not model.trusted]
         if strangers:
-            more = self.sandbox_lane.submit(lambda: self._answer_all(strangers, decoded, name))
-            answers = {**answers, **await asyncio.wrap_future(more)}
+            answers |= await self.sandbox_lane.run(lambda: self._answer_all(strangers, decoded, name))
         ordered = tuple(answers[model.key] for model in models)
         return Result(name, decoded, ordered, compare(ordered))
 
@@ -102,8 +101,7 @@ class Site:
         """Check, try, store and list a model. Raises CxrEdgeError with what is wrong with it."""
         uploads = self._uploads()
         taken = [entry.key for entry in self.catalog.entries]
-        job = self.sandbox_lane.submit(lambda: uploads.accept(content, name, form, taken))
-        entry = await asyncio.wrap_future(job)
+        entry = await self.sandbox_lane.run(lambda: uploads.accept(content, name, form, taken))
         self.catalog.add(entry)
         return entry
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 __all__ = ["slow_onnx"]
 
@@ -23,7 +26,7 @@ def slow_onnx(layers: int = 4000) -> bytes:
         helper.make_node("MatMul", ["row", "last"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
-    constants = {
+    constants: dict[str, npt.NDArray[Any]] = {
         "shape": np.array([rows, _SIDE], np.int64),
         "one": np.array([1, 1], np.int64),
         "weights": np.eye(_SIDE, dtype=np.float32),

@@ -29,7 +29,7 @@ def options(tmp_path: Path) -> dict[str, Any]:
     return {"build": tmp_path / "none", "uploads": tmp_path / "uploads"}
 
 
-def upload(server: Server, content: bytes, name: str, **form: str) -> Reply:
+def upload(server: Server, content: bytes, name: str, **form: Any) -> Reply:
     return server.ask("api/models", body=content, method="POST", name=name, **form)
 
 

@@ -13,6 +13,7 @@ const comparison = new Comparison();
 const runButton = document.getElementById("run");
 const statusLine = document.getElementById("status");
 let running = false;
+let outcome = "";
 
 function plural(count, word) {
   return `${count} ${word}${count === 1 ? "" : "s"}`;
@@ -29,7 +30,7 @@ function refresh() {
     : "Classify";
   if (!running) {
     statusLine.textContent = ready
-      ? films.note
+      ? films.note || outcome
       : films.note || `Choose ${chosenModels.length ? "" : "a model"}${!chosenModels.length && !chosenFilms.length ? " and " : ""}${chosenFilms.length ? "" : "a film"} to begin.`;
   }
 }
@@ -40,13 +41,15 @@ runButton.addEventListener("click", async () => {
   statusLine.textContent = "";
   await results.run(films.chosen(), models.chosen(), statusLine);
   running = false;
-  const said = statusLine.textContent;
+  outcome = statusLine.textContent;
   refresh();
-  statusLine.textContent = said;
 });
 
 models.onChange = refresh;
-films.onChange = refresh;
+films.onChange = () => {
+  outcome = "";
+  refresh();
+};
 startTabs((name) => name === "compare" && comparison.load());
 startUploads(models);
 models.start(() => comparison.load());

@@ -23,19 +23,10 @@ export async function saveReport(cards) {
   const style = await (await fetch("/static/app.css")).text();
   const page = document.implementation.createHTMLDocument("cxr-edge report");
   const heat = getComputedStyle(document.documentElement).getPropertyValue("--heat");
-  const policy = page.createElement("meta");
-  policy.httpEquiv = "Content-Security-Policy";
-  policy.content = POLICY;
-  const charset = page.createElement("meta");
-  charset.setAttribute("charset", "utf-8");
-  const view = page.createElement("meta");
-  view.name = "viewport";
-  view.content = "width=device-width, initial-scale=1";
-  const sheet = page.createElement("style");
-  sheet.textContent = `${style}\n:root { --heat: ${heat}; } .report { max-width: 1100px; margin: 0 auto; padding: 20px 16px; }`;
-  page.head.prepend(charset, policy, view);
-  page.head.append(sheet);
-  page.documentElement.lang = "en";
+  // Written as text: in a document of this page its own policy would refuse the style.
+  const head = `<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>cxr-edge report</title><style>${style}
+:root { --heat: ${heat}; } .report { max-width: 1100px; margin: 0 auto; padding: 20px 16px; }</style></head>`;
 
   const main = page.body.appendChild(page.createElement("main"));
   main.className = "report";
@@ -56,5 +47,5 @@ export async function saveReport(cards) {
     copy.classList.add("card");
     main.append(copy);
   }
-  save(`cxr-edge-${stamp()}.html`, "text/html;charset=utf-8", `<!doctype html>\n${page.documentElement.outerHTML}\n`);
+  save(`cxr-edge-${stamp()}.html`, "text/html;charset=utf-8", `<!doctype html>\n<html lang="en">${head}${page.body.outerHTML}</html>\n`);
 }
