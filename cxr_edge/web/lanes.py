@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cxr_edge.errors import RequestRefusedError
 
@@ -21,11 +21,28 @@ class Lane:
     def __init__(self, name: str, *, workers: int, waiting: int) -> None:
         # An executor's own queue has no end, so the places in it are counted here.
         self._places = threading.BoundedSemaphore(workers + waiting)
+        self._awaited: set[asyncio.Future[Any]] = set()
+        self._stopped = False
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix=name)
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Return what `work` returns. Raises RequestRefusedError (503) when there is no place, and what it raises."""
-        return await asyncio.wrap_future(self._submit(work))
+        future = asyncio.wrap_future(self._submit(work))
+        self._awaited.add(future)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if self._stopped:
+                raise RequestRefusedError(503, "the server is stopping") from None
+            raise
+        finally:
+            self._awaited.discard(future)
+
+    def stop(self) -> None:
+        """Wait for no job any longer; whoever awaits one gets a 503. For the event loop alone."""
+        self._stopped = True
+        for future in tuple(self._awaited):
+            future.cancel()
 
     def close(self) -> None:
         """Drop what waits; the job at hand is finished."""

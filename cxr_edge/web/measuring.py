@@ -22,7 +22,7 @@ __all__ = ["FILMS", "Measurements", "Scores", "TestFilm", "draw_test_films", "ju
 FILMS = 48
 """How many films of the simulated test split a model is measured on; every other one is positive."""
 
-_MOST_S = 60
+_MOST_S = 30
 
 DATA = f"{FILMS} simulated films, measured here"
 
@@ -121,7 +121,7 @@ def draw_test_films() -> tuple[TestFilm, ...]:
 def score(runners: Runners, model: Model, films: Sequence[TestFilm], pause: Callable[[], None] | None = None) -> Scores:
     """Return what a model answers to `films`; `pause` is called before each.
 
-    Raises RuntimeFailure where it fails, or has not answered them all in a minute of its own time.
+    Raises RuntimeFailure where it fails, or has not answered them all in half a minute of its own time.
     """
     scores: list[float] = []
     times_ms: list[float] = []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cxr_edge import classify, images, runtimes
 from cxr_edge.classify import Prediction
-from cxr_edge.errors import CxrEdgeError
+from cxr_edge.errors import CxrEdgeError, RuntimeFailure
 from cxr_edge.web.catalog import Model
 
 __all__ = ["Runners"]
@@ -33,6 +33,7 @@ class Runners:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._stopped = False
         self._runners: OrderedDict[str, _Runner] = OrderedDict()
 
     def answer(self, model: Model, film: images.Film, name: str, decode_ms: float) -> Prediction:
@@ -42,7 +43,7 @@ class Runners:
         with runner.lock:
             try:
                 if runner.runtime is None:
-                    runner.runtime = runtimes.open_artifact(model.bundle, model.artifact)
+                    runner.runtime = self._open(model)
             except CxrEdgeError as error:
                 return Prediction(Path(name), manifest.positive, manifest.threshold, error=str(error))
             prediction = classify.answer(runner.runtime, manifest, Path(name), film, decode_ms)
@@ -57,10 +58,24 @@ class Runners:
         with self._lock:
             self._runners.pop(key, None)
 
+    def stop(self) -> None:
+        """End all sandboxes, whatever they are at, and open none again: the server is to stop."""
+        with self._lock:
+            self._stopped = True
+            strangers = [item.runtime for item in self._runners.values() if not item.trusted]
+        for runtime in strangers:
+            if runtime is not None:
+                runtime.close()
+
     def close(self) -> None:
-        """Close all models; what still runs is freed when it ends."""
+        """Forget all models; what still runs is freed when it ends."""
         with self._lock:
             self._runners.clear()
+
+    def _open(self, model: Model) -> runtimes.Runtime:
+        if self._stopped and not model.trusted:
+            raise RuntimeFailure(f"{model.title}: was stopped with the server")
+        return runtimes.open_artifact(model.bundle, model.artifact)
 
     def _find(self, model: Model) -> _Runner:
         with self._lock:

@@ -31,13 +31,28 @@ def serve(options: ServeOptions, announce: Callable[[str], None]) -> None:
         server.run(sockets=[listener])
 
 
+class _Server(uvicorn.Server):
+    """Ends the sandboxes before it waits for the requests at hand, some of which wait for those."""
+
+    def __init__(self, config: uvicorn.Config, site: Site) -> None:
+        super().__init__(config)
+        self._site = site
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop serving."""
+        self._site.stop()
+        await super().shutdown(sockets)
+
+
 def make_server(options: ServeOptions) -> uvicorn.Server:
     """Return the server of the application, not started. Raises UsageError."""
+    site = Site(options)
     config = uvicorn.Config(
-        make_app(Site(options)),
+        make_app(site),
         # The log would have the films' names.
         access_log=False,
         log_config=None,
+        log_level="error",
         http="h11",
         ws="none",
         loop="asyncio",
@@ -47,7 +62,7 @@ def make_server(options: ServeOptions) -> uvicorn.Server:
         limit_concurrency=options.limits.connections,
         timeout_graceful_shutdown=3,
     )
-    return uvicorn.Server(config)
+    return _Server(config, site)
 
 
 def listen(host: str, port: int) -> socket.socket:

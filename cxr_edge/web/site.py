@@ -53,6 +53,11 @@ class Site:
         """Begin to measure what has no figures yet."""
         self.measurements.start([entry for entry in self.catalog.entries if entry.origin != catalog.UPLOADED])
 
+    def stop(self) -> None:
+        """Wait for no stranger's model any longer. For the event loop, before the requests at hand are waited for."""
+        self.sandbox_lane.stop()
+        self.runners.stop()
+
     def close(self) -> None:
         """Stop the threads."""
         for lane in (self.films_lane, self.thumbnails_lane, self.sandbox_lane):

@@ -26,7 +26,7 @@ from cxr_edge.web.options import ServeOptions
 from cxr_edge.web.server import listen, make_server
 from tests import models
 
-GIVEN_UP_S = 20.0
+GIVEN_UP_S = 90.0
 
 
 @dataclass(frozen=True)
