@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export ORT_DISABLE_TELEMETRY ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo apk test lint format docs bench-self clean
+.PHONY: help setup demo apk test lint format docs fuzz bench-self clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -33,10 +33,11 @@ apk: $(READY) ## build the Android demo from a bundle, BUNDLE=FOLDER or what exp
 test: $(READY) ## run all tests, with the coverage gate
 	$(BIN)/pytest $(COVERAGE)
 
-lint: $(READY) ## check style (ruff) and types (mypy --strict on the installed package)
+lint: $(READY) ## check style (ruff), types (mypy --strict on the installed package) and known holes (pip-audit)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	bash scripts/typecheck.sh "$(VENV)"
+	$(BIN)/python scripts/audit.py
 
 format: $(READY) ## put the code into the one format
 	$(BIN)/ruff check --fix .
@@ -44,6 +45,10 @@ format: $(READY) ## put the code into the one format
 
 docs: $(READY) ## write docs/cli.md from the commands' own help
 	$(BIN)/python scripts/help_text.py
+
+fuzz: $(READY) ## try 20,000 mutants of each format, and kill -9 and full disks at length; half an hour or more
+	$(BIN)/python -m tests.fuzz.run --mutants 20000
+	CXR_EDGE_LONG=1 $(BIN)/pytest tests/fault tests/fuzz tests/attacks
 
 bench-self: $(READY) ## measure our own speed: bench against the runtimes' tools, training, export, classify
 	$(BIN)/python scripts/bench_fidelity.py

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,8 @@ def _pick(kind: type[Budget] | type[Limits], value: dict[str, Any]) -> dict[str,
 
 
 def _check(path: Path, name: str, limit: Any) -> None:
-    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not math.isfinite(limit):
+    # Compared and not converted: a whole number may be too large for a float.
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not abs(limit) <= sys.float_info.max:
         raise UsageError(f"{path}: '{name}' must be a finite number, not {limit!r}")
     if name.endswith("_ratio"):
         if limit <= 0:

@@ -199,7 +199,11 @@ def _decode_picture(content: bytes, kind: str, name: str) -> _Decoded:
     if kind == "PNG" and content[24] == 16 and content[25] != 0:
         notes += ("16-bit colour cut to its upper 8 bits",)
     orientation = _orientation(picture)
-    image = _to_8_bit(picture)
+    try:
+        image = _to_8_bit(picture)
+    except DAMAGE as error:
+        # What is beside the pixels, a palette or its transparency, may not fit them.
+        raise _damaged(name, kind) from error
     return _Decoded(image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image, kind, notes)
 
 
@@ -219,9 +223,11 @@ def _open(content: bytes, kind: str, name: str) -> tuple[Image.Image, int]:
             f"{name}: over the limit of {MAX_PIXELS / 1e6:.0f} megapixels; save a smaller copy"
         ) from error
     except DAMAGE as error:
-        raise ImageError(
-            f"{name}: the {kind} data are damaged or cut short; copy or download the file again"
-        ) from error
+        raise _damaged(name, kind) from error
+
+
+def _damaged(name: str, kind: str) -> ImageError:
+    return ImageError(f"{name}: the {kind} data are damaged or cut short; copy or download the file again")
 
 
 def _to_8_bit(picture: Image.Image) -> Image.Image:

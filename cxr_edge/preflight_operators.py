@@ -25,7 +25,7 @@ Shape = tuple[int, ...]
 class Tensor:
     """One tensor of the graph; `values` are the bytes of a constant, None for what the graph computes.
 
-    `scales` is how many it has, 0 for none, and `axis` the axis they go along.
+    `scales` is how many it has, 0 for none, `scale_range` the least and greatest, and `axis` the axis they go along.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Tensor:
     values: npt.NDArray[np.uint8] | None
     scales: int = 0
     axis: int = 0
+    scale_range: tuple[float, float] = (1.0, 1.0)
 
     def integers(self) -> npt.NDArray[np.int64] | None:
         """Return the values of an integer constant, flat; None for anything else."""
@@ -101,8 +102,22 @@ def _check_types(operator: Operator, inputs: Sequence[Tensor | None], output: Te
     for item in (_need(inputs[0]), output) if operator.types != "cast" else ():
         if item.dtype in ("int8", "int16") and item.scales != 1:
             raise Malformed(f"has a tensor of {item.dtype} with {item.scales} scales")
+    if output.scales and operator.types in ("same", "weights"):
+        _check_scales(operator, [item for item in inputs if item is not None and item.scales], output)
 
 
+def _check_scales(operator: Operator, inputs: Sequence[Tensor], output: Tensor) -> None:
+    """Check by how much the kernels multiply. A factor of 256 or more, or one that is 0, ends LiteRT's process."""
+    low, high = output.scale_range
+    if operator.types == "weights":
+        factors = [inputs[0].scale_range[end] * inputs[1].scale_range[end] for end in (0, 1)]
+    else:
+        factors = [scale for item in inputs for scale in item.scale_range]
+    if factors and not (min(factors) / high >= _LEAST_FACTOR and max(factors) / low <= _GREATEST_FACTOR):
+        raise Malformed(f"has scales from {min(factors):.3g} to {max(factors):.3g} for one of {low:.3g}")
+
+
+_LEAST_FACTOR, _GREATEST_FACTOR = 1e-15, 200.0
 _WEIGHTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "float32": (("float32",), ("float32", "float32"), ("int8",), ("int8", "float32")),
     "int8": (("int8",), ("int8", "int32")),
@@ -165,7 +180,9 @@ def _slide(options: Table | None, source: Shape, kernel: Sequence[int], dilation
 
 def _check_layer(inputs: Sequence[Tensor | None], channels: int, axis: int) -> None:
     """Check the scales of a layer's weights, one or one for each of its `channels`, and its bias."""
-    weights, bias = _need(inputs[1]), inputs[2] if len(inputs) > 2 else None
+    if len(inputs) != 3:
+        raise Malformed("has no place for a bias")
+    weights, bias = _need(inputs[1]), inputs[2]
     if bias is not None and bias.shape != (channels,):
         raise Malformed(f"has {channels} channels and a bias of shape {bias.shape}")
     many = weights.scales == channels and (weights.axis == axis or channels == 1)
@@ -305,8 +322,9 @@ KNOWN = {
     0: Operator("ADD", 2, 2, 11, _add),
     1: Operator("AVERAGE_POOL_2D", 1, 1, 5, _pool),
     2: Operator("CONCATENATION", 1, 64, 10, _concatenate),
-    3: Operator("CONV_2D", 2, 3, 1, _conv, "weights"),
-    4: Operator("DEPTHWISE_CONV_2D", 2, 3, 2, _depthwise, "weights"),
+    # A quantised convolution without a bias ends LiteRT's process; other layers may say by -1 that they have none.
+    3: Operator("CONV_2D", 3, 3, 1, _conv, "weights"),
+    4: Operator("DEPTHWISE_CONV_2D", 3, 3, 2, _depthwise, "weights"),
     6: Operator("DEQUANTIZE", 1, 1, 38, _unary, "dequantize"),
     9: Operator("FULLY_CONNECTED", 2, 3, 8, _dense, "weights"),
     14: Operator("LOGISTIC", 1, 1, 0, _unary),

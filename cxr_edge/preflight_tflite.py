@@ -29,6 +29,7 @@ _MAX_TENSORS = 20_000
 _MAX_RANK = 6
 _MAX_TENSOR_BYTES = 256 * 2**20
 _MAX_ACTIVATION_BYTES = 2**30
+_LEAST_SCALE = 1e-30
 _BEHIND = 1
 # Fields of a table that hold what no export has: other ways to store weights, custom code, state.
 _UNUSED = {
@@ -118,8 +119,9 @@ def _read_tensor(table: Table, buffers: list[npt.NDArray[np.uint8] | None]) -> T
     if values is not None and values.nbytes != size:
         raise Malformed(f"tensor {name!r} of shape {shape} {dtype} has {values.nbytes} bytes, not {size}")
     quantization = table.table(4)
-    scales, axis = (0, 0) if quantization is None else _check_quantization(quantization, name, dtype, shape)
-    return Tensor(name, dtype, shape, values, scales, axis)
+    if quantization is None:
+        return Tensor(name, dtype, shape, values)
+    return Tensor(name, dtype, shape, values, *_check_quantization(quantization, name, dtype, shape))
 
 
 def _read_shape(table: Table, name: str) -> tuple[int, ...]:
@@ -133,24 +135,26 @@ def _read_shape(table: Table, name: str) -> tuple[int, ...]:
     return sides
 
 
-def _check_quantization(table: Table, name: str, dtype: str, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return how many scales a tensor has, and the axis they go along."""
+def _check_quantization(
+    table: Table, name: str, dtype: str, shape: tuple[int, ...]
+) -> tuple[int, int, tuple[float, float]]:
+    """Return how many scales a tensor has, the axis they go along, and the least and the greatest."""
     _refuse(table, "quantization")
     scales, zeros, axis = table.numbers(2, "<f4"), table.numbers(3, "<i8"), table.number(6, "i")
     count = 0 if scales is None else scales.size
     if (0 if zeros is None else zeros.size) != count:
         raise Malformed(f"tensor {name!r} has {count} scales and another number of zero points")
     if scales is None or zeros is None or not count:
-        return 0, 0
+        return 0, 0, (1.0, 1.0)
     if axis < 0 or axis >= max(len(shape), 1) or count not in {1, *shape[axis : axis + 1]}:
         raise Malformed(f"tensor {name!r} of shape {shape} has {count} scales for axis {axis}")
-    if not (np.isfinite(scales).all() and float(scales.min()) > 0):
+    if not (np.isfinite(scales).all() and float(scales.min()) > _LEAST_SCALE):
         raise Malformed(f"tensor {name!r} has a scale that is no positive number")
     limits = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else None
     low, high = (int(zero) for zero in (zeros.min(), zeros.max()))
     if limits is None or low < limits.min or high > limits.max:
         raise Malformed(f"tensor {name!r} of {dtype} has zero points of {low} to {high}")
-    return count, axis
+    return count, axis, (float(scales.min()), float(scales.max()))
 
 
 def _read_indices(table: Table, field: int, count: int, what: str, *, optional: bool = False) -> list[int]:

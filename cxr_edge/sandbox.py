@@ -8,20 +8,10 @@ keep native code that was taken over from reading the user's files or opening a 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib.util
 import io
-import json
-import os
-import select
-import signal
-import subprocess
-import sys
-import tempfile
-import time
 import weakref
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -32,16 +22,12 @@ from cxr_edge import preflight
 from cxr_edge._worker import pack, to_npy
 from cxr_edge.errors import MissingExtraError, SandboxError
 from cxr_edge.limits import STRICT, WIDE, Limits
-from cxr_edge.runtimes import OUTPUT_SIZES, Outputs, Pixels, RuntimeInfo, check_pixels, first_line
+from cxr_edge.runtimes import OUTPUT_SIZES, Outputs, Pixels, RuntimeInfo, check_pixels
+from cxr_edge.sandbox_process import SandboxProcess
 
 __all__ = ["Limits", "Sandbox", "SandboxRun", "open", "run_in_sandbox"]
 
-_MAX_HEADER_BYTES = 1 << 16
-_MAX_BLOB_BYTES = 1 << 16
 _MAX_LABELS = 1000
-_MAX_COMPLAINT = 300
-_PIECE_BYTES = 1 << 16
-_DYING_S = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +109,7 @@ class Sandbox:
 
     def _start(self) -> None:
         with contextlib.ExitStack() as stack:
-            self._child = _Child(self.name, self._limits)
+            self._child = SandboxProcess(self.name, self._limits)
             stack.callback(self._child.close)
             answer, _ = self._child.ask(pack(self._request, self._content))
             self.load_s = _number(answer, "load_s", self.name)
@@ -132,144 +118,6 @@ class Sandbox:
             # Nobody has to close it: when it is forgotten, its process goes too.
             self._end = weakref.finalize(self, self._child.close)
             stack.pop_all()
-
-
-class _Child:
-    """The process and its pipes. Whatever goes wrong kills it."""
-
-    def __init__(self, name: str, limits: Limits) -> None:
-        self._name = name
-        self._limits = limits
-        self._folder = tempfile.TemporaryDirectory(prefix="cxr-edge-")
-        self._left = b""
-        stated = json.dumps(dataclasses.asdict(limits))
-        try:
-            with self._complaints.open("wb") as complaints:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-m", "cxr_edge._worker", stated],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=complaints,
-                    cwd=self._folder.name,
-                    env={},
-                    start_new_session=True,
-                )
-        except OSError as error:
-            self._folder.cleanup()
-            raise SandboxError(f"{name}: no process could be started for it ({first_line(error)})") from error
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._stdin, self._stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
-        os.set_blocking(self._stdin, False)
-        os.set_blocking(self._stdout, False)
-
-    @property
-    def _complaints(self) -> Path:
-        return Path(self._folder.name, "stderr")
-
-    def ask(self, request: bytes) -> tuple[dict[str, Any], list[bytes]]:
-        """Return the child's answer to a message, and its blobs. Raises SandboxError."""
-        try:
-            deadline = time.monotonic() + self._limits.wall_s
-            line = self._exchange(memoryview(request), deadline)
-            answer = self._parse(line)
-            blobs = [self._take(size, deadline) for size in answer["sizes"]]
-        except SandboxError:
-            self._kill()
-            raise
-        if "error" in answer:
-            raise SandboxError(str(answer["error"])[:_MAX_COMPLAINT])
-        return answer, blobs
-
-    def is_running(self) -> bool:
-        """Return whether the process is still there."""
-        return self._process.poll() is None
-
-    def close(self) -> None:
-        """Kill the process with all that it started, and remove its folder."""
-        self._kill()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
-        self._folder.cleanup()
-
-    def _kill(self) -> None:
-        if self._process.poll() is None:
-            # The session has the number of its first process, which cannot be given away before it is waited for.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-
-    def _exchange(self, request: memoryview, deadline: float) -> bytes:
-        """Write the request and return the first line of the answer."""
-        while b"\n" not in self._left:
-            if len(self._left) > _MAX_HEADER_BYTES:
-                raise SandboxError(f"{self._name}: its sandbox gave no proper answer; do not use it")
-            writing = [self._stdin] if request else []
-            readable, writable, _ = select.select([self._stdout], writing, [], max(0.0, deadline - time.monotonic()))
-            if not readable and not writable:
-                raise self._late()
-            if writable:
-                try:
-                    request = request[os.write(self._stdin, request[:_PIECE_BYTES]) :]
-                except BrokenPipeError:
-                    request = request[:0]
-            if readable:
-                self._left += self._read()
-        line, _, self._left = self._left.partition(b"\n")
-        return line
-
-    def _take(self, size: int, deadline: float) -> bytes:
-        while len(self._left) < size:
-            readable, _, _ = select.select([self._stdout], [], [], max(0.0, deadline - time.monotonic()))
-            if not readable:
-                raise self._late()
-            self._left += self._read()
-        taken, self._left = self._left[:size], self._left[size:]
-        return taken
-
-    def _read(self) -> bytes:
-        piece = os.read(self._stdout, _PIECE_BYTES)
-        if not piece:
-            try:
-                self._process.wait(timeout=_DYING_S)
-            except subprocess.TimeoutExpired as error:
-                raise SandboxError(f"{self._name}: its sandbox stopped answering; do not use it") from error
-            raise SandboxError(f"{self._name}: its sandbox {self._describe_end()}; do not use it")
-        return piece
-
-    def _late(self) -> SandboxError:
-        return SandboxError(f"{self._name}: gave no answer in {self._limits.wall_s:g} s; do not use it")
-
-    def _describe_end(self) -> str:
-        code = self._process.returncode
-        if code >= 0:
-            return f"ended with code {code}{self._complaint()}"
-        if -code == signal.SIGXCPU:
-            return f"used the {self._limits.cpu_s} s of processor time that it may"
-        known = {item.value for item in signal.Signals}
-        cause = signal.Signals(-code).name if -code in known else f"signal {-code}"
-        return f"was killed by {cause}{self._complaint()}"
-
-    def _complaint(self) -> str:
-        text = self._complaints.read_bytes()[-_MAX_HEADER_BYTES:].decode("utf-8", "replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return f" ({lines[-1][:_MAX_COMPLAINT]})" if lines else ""
-
-    def _parse(self, line: bytes) -> dict[str, Any]:
-        """Return a header, none of whose sizes is large. The process may have been taken over: nothing is believed."""
-        try:
-            answer = json.loads(line)
-            sizes = answer["sizes"]
-            if len(sizes) <= len(OUTPUT_SIZES) and all(
-                type(size) is int and 0 <= size <= _MAX_BLOB_BYTES for size in sizes
-            ):
-                found: dict[str, Any] = answer
-                return found
-        except (ValueError, TypeError, KeyError, RecursionError):
-            pass
-        raise SandboxError(f"{self._name}: its sandbox gave no proper answer; do not use it")
 
 
 def _number(answer: dict[str, Any], key: str, name: str) -> float:

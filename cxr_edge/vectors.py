@@ -23,14 +23,14 @@ from cxr_edge.errors import BundleError
 from cxr_edge.files import sha256_bytes
 from cxr_edge.runtimes import OUTPUT_SIZES, Outputs, Pixels
 
-__all__ = ["VECTORS_NAME", "GoldenArtifact", "GoldenFilm", "GoldenVectors"]
+__all__ = ["UNREADABLE", "VECTORS_NAME", "GoldenArtifact", "GoldenFilm", "GoldenVectors"]
 
 VECTORS_NAME = "golden.npz"
 
 _SCHEMA = 1
 _MAX_BYTES = 64 * 2**20
 _SIDE_PX = InputContract().height
-_UNREADABLE = (
+UNREADABLE = (
     *(AttributeError, EOFError, KeyError, MemoryError, NotImplementedError, OSError, RecursionError, RuntimeError),
     *(TypeError, ValueError, zipfile.BadZipFile, zlib.error),
 )
@@ -107,7 +107,7 @@ class GoldenVectors:
             if arrays:
                 raise ValueError(f"'{min(arrays)}' belongs to no artifact")
             _check_rows(artifacts, len(films))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise BundleError(f"{where}: holds no golden vectors ({reason}); export the bundle again") from error
         return cls(films, pixels, artifacts)

@@ -13,15 +13,16 @@ from cxr_edge import files
 from cxr_edge.budget import Budget
 from cxr_edge.bundle import Artifact, Bundle
 from cxr_edge.dataset import Dataset
-from cxr_edge.errors import ExportError, RuntimeFailure
+from cxr_edge.errors import BundleError, ExportError, RuntimeFailure
 from cxr_edge.export import litert, metadata, onnx, recipes
 from cxr_edge.export.calibration import FilmSet
 from cxr_edge.export.deployment import Deployment
 from cxr_edge.export.recipes import Recipe
 from cxr_edge.export.repair import Converter, Judge, Repair
 from cxr_edge.progress import Progress, say
-from cxr_edge.runtimes import Pixels, open_model
+from cxr_edge.runtimes import Pixels, first_line, open_model
 from cxr_edge.runtimes.keras import load_model
+from cxr_edge.vectors import UNREADABLE
 
 __all__ = ["KERAS_NAME", "TYPICALITY_NAME", "Conversion", "check", "convert", "read_typicality"]
 
@@ -136,8 +137,14 @@ def read_typicality(bundle: Bundle) -> dict[str, Any] | None:
     """Return the arrays of a bundle's typicality.npz for `Deployment`, None where it has none."""
     if TYPICALITY_NAME not in bundle.manifest.files:
         return None
-    with np.load(io.BytesIO(bundle.file_bytes(TYPICALITY_NAME)), allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
+    content = bundle.file_bytes(TYPICALITY_NAME)
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except UNREADABLE as error:
+        raise BundleError(
+            f"{TYPICALITY_NAME}: damaged or no .npz ({first_line(error)}); train the bundle again"
+        ) from error
     if missing := {"mean", "axes", "rest"} - set(arrays):
         raise ExportError(
             f"{TYPICALITY_NAME}: lacks {', '.join(sorted(missing))}; it is of another version, train the bundle again"

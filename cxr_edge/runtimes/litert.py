@@ -28,10 +28,10 @@ class LiteRt:
             with _hushed():
                 self._interpreter: Any = module.Interpreter(model_content=content, num_threads=threads)
                 self._interpreter.allocate_tensors()
+            taken, details = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         except (ValueError, RuntimeError) as error:
             raise RuntimeFailure(f"{name}: LiteRT cannot load it ({first_line(error)}); export it again") from error
-        self._input = _check_input(self._interpreter.get_input_details(), name)
-        details = self._interpreter.get_output_details()
+        self._input = _check_input(taken, name)
         self._outputs = name_outputs({item["name"]: _describe(item) for item in details}, name)
         self._index = {item["name"]: item["index"] for item in details}
         self.info = RuntimeInfo(library, version, threads, "XNNPACK")
@@ -44,10 +44,10 @@ class LiteRt:
             try:
                 self._interpreter.set_tensor(self._input, film[None])
                 self._interpreter.invoke()
+                for output, tensor in self._outputs.items():
+                    rows[output].append(self._interpreter.get_tensor(self._index[tensor])[0])
             except (ValueError, RuntimeError) as error:
                 raise RuntimeFailure(f"{self.name}: LiteRT failed to run it ({first_line(error)})") from error
-            for output, tensor in self._outputs.items():
-                rows[output].append(self._interpreter.get_tensor(self._index[tensor])[0])
         return {output: np.asarray(values, dtype=np.float32) for output, values in rows.items()}
 
     def operations(self) -> list[dict[str, Any]]:

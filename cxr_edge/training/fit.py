@@ -15,11 +15,13 @@ import numpy as np
 from cxr_edge import files
 from cxr_edge.errors import TrainingError
 from cxr_edge.progress import Progress, say
+from cxr_edge.runtimes import first_line
 from cxr_edge.training.films import Batches, Films, TrainingSet
 from cxr_edge.training.model import Split, backbone_of, freeze, split
 from cxr_edge.training.options import Stage, TrainOptions
 from cxr_edge.training.ranking import RankedModel
 from cxr_edge.training.steady import Average, Shake
+from cxr_edge.vectors import UNREADABLE
 
 __all__ = ["Checkpoint", "fit"]
 
@@ -57,8 +59,10 @@ class Checkpoint:
                 lists = {
                     name: [stored[key] for key in sorted(stored.files) if key.startswith(f"{name}_")] for name in _LISTS
                 }
-        except (ValueError, KeyError, OSError) as error:
-            raise TrainingError(f"{path}: damaged checkpoint ({error}); start again without --resume") from error
+        except UNREADABLE as error:
+            raise TrainingError(
+                f"{path}: damaged checkpoint ({first_line(error)}); remove it and start again without --resume"
+            ) from error
         if written_by != run:
             raise TrainingError(f"{path}: made with other options or data; repeat those, or start without --resume")
         return cls(path, stage, epoch, history, **lists)

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cxr_edge import files
 from cxr_edge.bundle import Bundle
+from cxr_edge.cli import main
+from tests import benches, models
 
 # Runs a command where there is no network at all, and says how it ended and how often something tried to send.
 WATCH = """
@@ -42,9 +45,10 @@ ATTEMPTS = {
 @pytest.fixture(scope="module")
 def unshare() -> tuple[str, ...]:
     """The command that runs another one without a network; skips where that is not permitted."""
-    command = ("unshare", "--user", "--map-root-user", "--net")
-    if shutil.which("unshare") is None:
+    program = shutil.which("unshare")
+    if program is None:
         pytest.skip("unshare is not installed")
+    command = (program, "--user", "--map-root-user", "--net")
     tried = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)
     if tried.returncode:
         pytest.skip(f"a network namespace is not permitted here: {tried.stderr.strip()}")
@@ -70,26 +74,60 @@ def test_the_watch_sees(unshare: tuple[str, ...], attempt: str) -> None:
     assert tried > 0
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("--help",),
-        ("classify", "--help"),
-        ("train", "--help"),
-        ("classify", "film.png", "--model", "brightness"),
-        ("classify", "film.png", "--model", "brightness:model_float32.onnx"),
-        ("explain", "film.png", "--model", "brightness", "--out", "map.png"),
-    ],
-    ids=" ".join,
-)
+COMMANDS = {
+    "classify": ("film.png", "--model", "brightness"),
+    "classify an .onnx": ("film.png", "--model", "brightness:model_float32.onnx"),
+    "classify by a stranger's model": ("film.png", "--model", "strangers"),
+    "classify by a stranger's .onnx": ("film.png", "--model", "strangers:model_float32.onnx"),
+    "explain": ("film.png", "--model", "brightness", "--out", "map.png"),
+    "verify": ("brightness",),
+    "report compare": ("bench.json", "bench.json"),
+    "devices": (),
+    "phantom": ("--out", "simulated"),
+}
+# What takes a minute or more, in `make fuzz` alone.
+SLOW = {
+    "export": ("--format", "tflite", "--out", "exported"),
+    "bench": ("brightness", "--out", "report"),
+    "train": ("phantom", "--weights", "none", "--epochs", "1", "--out", "trained"),
+}
+# Commands whose own tests run them without a network.
+ELSEWHERE = {"serve", "score", "audit", "study"}
+
+
+def test_every_command_is_watched() -> None:
+    watched = {name.split()[0] for name in (*COMMANDS, *SLOW)}
+
+    assert set(main.commands) - ELSEWHERE == watched
+
+
+@pytest.mark.parametrize("command", [("--help",), *((name.split()[0], "--help") for name in COMMANDS)], ids=" ".join)
+def test_help_opens_no_connection(unshare: tuple[str, ...], command: tuple[str, ...]) -> None:
+    assert watch(unshare, sys.executable, "-m", "cxr_edge.cli", *command) == (0, "", 0)
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *SLOW])
 def test_a_command_opens_no_connection(
-    unshare: tuple[str, ...],
-    arguments: tuple[str, ...],
-    brightness_bundle: Bundle,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    unshare: tuple[str, ...], name: str, brightness_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if name in SLOW and not os.environ.get("CXR_EDGE_LONG"):
+        pytest.skip(f"{name} takes a minute or more; 'make fuzz' runs it")
     monkeypatch.chdir(tmp_path)
     Image.new("L", (300, 300)).save("film.png")
+    files.write_json(tmp_path / "bench.json", benches.make_result().to_json())
+    # Not the bytes that are noted as made here.
+    outputs = ("probabilities", "typicality")
+    contents = {
+        "model_float32.tflite": models.tflite(outputs=outputs),
+        "model_float32.onnx": models.onnx(outputs=outputs),
+    }
+    models.write_bundle(tmp_path / "strangers", contents)
+    if name == "devices":
+        # adb, which it runs where it is installed, asks the ports of this machine for emulators.
+        monkeypatch.setenv("PATH", str(tmp_path))
+    command = name.split()[:2] if name.startswith("report") else name.split()[:1]
+    arguments = COMMANDS.get(name) or SLOW.get(name) or ()
+    code, errors, tried = watch(unshare, sys.executable, "-m", "cxr_edge.cli", *command, *arguments)
 
-    assert watch(unshare, sys.executable, "-m", "cxr_edge.cli", *arguments) == (0, "", 0)
+    assert (code, tried) == (0, 0), errors
+    assert "Traceback" not in errors

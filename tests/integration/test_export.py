@@ -110,6 +110,14 @@ def test_a_typicality_of_another_version_is_refused(brightness_bundle: Bundle) -
         conversion.read_typicality(Bundle(brightness_bundle.path, manifest))
 
 
+@pytest.mark.parametrize("content", [b"", b"no .npz", b"PK\3\4 no .npz either"])
+def test_a_typicality_that_is_no_npz_is_refused_in_one_line(brightness_bundle: Bundle, content: bytes) -> None:
+    (brightness_bundle.path / "typicality.npz").write_bytes(content)
+    manifest = dataclasses.replace(brightness_bundle.manifest, files={"typicality.npz": files.sha256_bytes(content)})
+    with pytest.raises(BundleError, match=r"typicality\.npz: damaged or no \.npz"):
+        conversion.read_typicality(Bundle(brightness_bundle.path, manifest))
+
+
 def test_all_channels_of_a_quantised_convolution_have_one_zero_point(tiny_bundle: Bundle) -> None:
     model = onnx_library.load_model_from_string(tiny_bundle.artifact_bytes(tiny_bundle.artifact("model_int8.onnx")))
     stored = {item.name: onnx_library.numpy_helper.to_array(item) for item in model.graph.initializer}

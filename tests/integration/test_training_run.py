@@ -17,7 +17,7 @@ import pytest
 from cxr_edge import phantom
 from cxr_edge.bundle import Bundle
 from cxr_edge.dataset import open_dataset
-from cxr_edge.errors import DataError, UsageError
+from cxr_edge.errors import DataError, TrainingError, UsageError
 from cxr_edge.training.augment import Augmentation
 from cxr_edge.training.films import Batches, Films, TrainingSet, load_films
 from cxr_edge.training.fit import Checkpoint, fit
@@ -224,3 +224,14 @@ def test_a_split_without_a_class_is_refused(films: Path) -> None:
     )
     with pytest.raises(DataError, match="split 'val' has no film of class noncovid"):
         load_films(one_class, "val")
+
+
+@pytest.mark.parametrize("content", [b"", b"no .npz", b"PK\3\4 no .npz either"])
+def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "checkpoint.npz").write_bytes(content)
+    with pytest.raises(
+        TrainingError, match=r"checkpoint\.npz: damaged checkpoint .* remove it and start again"
+    ) as caught:
+        Checkpoint.read(tmp_path / "checkpoint.npz", "run")
+
+    assert "\n" not in str(caught.value)

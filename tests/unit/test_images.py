@@ -135,6 +135,20 @@ def test_decode_lays_a_transparent_palette_colour_over_black() -> None:
     assert tuple(decoded(encode(image, transparency=1))[-1, -1]) == (0, 0, 0)
 
 
+def test_read_refuses_a_palette_with_more_transparency_than_colours() -> None:
+    image = Image.new("P", (64, 64), 1)
+    image.putpalette([10, 20, 30, 200, 210, 220])
+    held = io.BytesIO()
+    image.save(held, "PNG", transparency=bytes(300))
+    content = held.getvalue()
+    place = content.index(b"tRNS") - 4
+    many = bytes(300)
+    chunk = struct.pack(">I", len(many)) + b"tRNS" + many + struct.pack(">I", zlib.crc32(b"tRNS" + many))
+    size = 12 + struct.unpack_from(">I", content, place)[0]
+    with pytest.raises(ImageError, match="the PNG data are damaged"):
+        images.read(content[:place] + chunk + content[place + size :])
+
+
 def test_decode_reads_one_bit_pictures_as_black_and_white() -> None:
     bits = gradient() > 128
     assert np.array_equal(decoded(encode(Image.fromarray(bits))), bits * np.uint8(255))

@@ -1,6 +1,6 @@
 // The comparison of the chosen models on one set of films: ROC with a threshold to move, cost, confusion tables.
 import { confuse, curve, front, wilson } from "./figures.js";
-import { element, html, Plot } from "./svg.js";
+import { element, html, Plot, plotWidth } from "./svg.js";
 
 const rate = (value) => (Number.isFinite(value) ? value.toFixed(3) : "–");
 const span = ([low, high]) => `${rate(low)} to ${rate(high)}`;
@@ -21,6 +21,9 @@ export class Comparison {
     document.getElementById("threshold-own").addEventListener("click", () => {
       this.threshold = null;
       this.#drawAtThreshold();
+    });
+    addEventListener("resize", () => {
+      if (!document.getElementById("panel-compare").hidden) this.#draw();
     });
     for (const button of document.querySelectorAll("[data-cost]")) {
       button.addEventListener("click", () => {
@@ -115,6 +118,7 @@ export class Comparison {
     const words = this.rows.map((row, index) => `${row.model.title}: sensitivity ${rate(points[index].sensitivity)}, specificity ${rate(points[index].specificity)}`);
     const plot = new Plot({
       label: `ROC curves. ${words.join(". ")}`, xName: "1 − specificity", yName: "sensitivity", xTicks: ticks, yTicks: ticks, x: (value) => value, y: (value) => value,
+      width: plotWidth(document.getElementById("roc")),
     });
     plot.path("chance", [[0, 0], [1, 1]]);
     for (const row of this.rows) plot.path(`curve ${row.hue}`, row.curve);
@@ -152,6 +156,7 @@ export class Comparison {
     const plot = new Plot({
       label: `AUC against ${unit}. ${words.join(". ")}`, xName: `${unit}, logarithmic`, yName: "AUC, with 95 % interval", xTicks, yTicks,
       x: (value) => (Math.log10(value) - low) / (high - low), y: (value) => (value - floor) / (1 - floor),
+      width: plotWidth(place),
     });
     const best = front(costs.map((point) => [point.cost, point.auc[0]]));
     plot.path("front", best);

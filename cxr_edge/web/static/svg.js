@@ -13,9 +13,15 @@ export function html(name, attributes = {}, ...children) {
   return made;
 }
 
+// How wide a plot in `place` is, so that its letters keep their size on a phone.
+export function plotWidth(place) {
+  return Math.max(280, Math.min(540, place.clientWidth || 540));
+}
+
 // A frame with a grid; `x` and `y` map values to pixels.
 export class Plot {
-  constructor({ label, xName, yName, xTicks, yTicks, x, y, width = 520, height = 400 }) {
+  constructor({ label, xName, yName, xTicks, yTicks, x, y, width }) {
+    const height = Math.round(width * 0.76);
     this.left = 52;
     this.bottom = height - 46;
     this.right = width - 14;
