@@ -18,6 +18,8 @@ export class Models {
     const both = bundles.find((bundle) => this.#find(bundle, "int8") && this.#find(bundle, "float32"));
     const first = both ? [this.#find(both, "int8"), this.#find(both, "float32")] : boxes.slice(0, 1);
     for (const box of first) box.checked = true;
+    // On a phone the cards lie in a row.
+    if (both) this.place.scrollLeft = both.offsetLeft - this.place.offsetLeft - 12;
     this.#changed();
     this.#watch();
   }

@@ -22,7 +22,7 @@ export function plotWidth(place) {
 export class Plot {
   constructor({ label, xName, yName, xTicks, yTicks, x, y, width }) {
     const height = Math.round(width * 0.76);
-    this.left = 52;
+    this.left = 58;
     this.bottom = height - 46;
     this.right = width - 14;
     this.top = 12;
