@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -263,6 +264,27 @@ def test_a_body_that_stops_coming_is_given_up(small: Server) -> None:
         "requests": 0,
         "held_bytes": 0,
     }
+
+
+def test_an_address_that_others_reach_is_warned_of(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cxr_edge", "serve", "--port", "0", "--host", "0.0.0.0"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        address = running.stdout.readline()
+        running.terminate()
+        _, said = running.communicate(timeout=20)
+    assert address.startswith("http://0.0.0.0:")
+    assert said.startswith("cxr-edge: warning: 0.0.0.0 can be reached from other machines")
+    assert said.count("\n") == 1
+
+
+def test_a_film_that_all_models_call_wrong_is_said_to_be_of_its_class(server: Server) -> None:
+    listed = server.ask("api/films").json["samples"]
+    parts = [server.ask("parts/result", method="POST", film=film["key"], model=FLOAT).body.decode() for film in listed]
+    for film, part in zip(listed, parts, strict=True):
+        (verdict,) = re.findall(r"one model: (\w+)([^<]*)<", part)
+        assert verdict[1] == ("" if verdict[0] == film["truth"] else f", yet it is {film['truth']}")
+    assert any("yet it is" in part for part in parts)
 
 
 def test_a_port_in_use_is_one_line(server: Server) -> None:

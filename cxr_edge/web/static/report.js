@@ -35,7 +35,7 @@ export async function saveReport(cards) {
   const note = document.querySelector(".research").textContent.trim();
   const facts = main.appendChild(page.createElement("p"));
   facts.className = "sub";
-  facts.textContent = `Made ${new Date().toLocaleString()} · ${cards.length} ${cards.length === 1 ? "film" : "films"} · heat maps at ${Math.round(heat * 100)} % opacity. The page holds the films: pass it on only as you may pass on those.`;
+  facts.textContent = `Made ${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC · ${cards.length} ${cards.length === 1 ? "film" : "films"} · heat maps at ${Math.round(heat * 100)} % opacity. The page holds the films: pass it on only as you may pass on those.`;
   const research = main.appendChild(page.createElement("p"));
   research.className = "research";
   research.textContent = note;
