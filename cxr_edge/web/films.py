@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ KINDS = {
 """What each kind of simulated film is called."""
 
 MOST_LISTED = 500
+_LIST_EVERY_S = 1.0
 _OF_EACH_KIND = 2
 _SIZE_PX = 512
 _THUMBNAIL_PX = 240
@@ -80,17 +82,28 @@ class Folder:
         self.folder = folder
         self._root = Path(os.path.realpath(folder))
         self._films: dict[str, OfferedFilm] = {}
+        self._lock = threading.Lock()
+        self._more = 0
+        self._listed_s = -_LIST_EVERY_S
 
     def list(self) -> tuple[tuple[OfferedFilm, ...], int]:
-        """Look through the folder and return its films and how many more there are. Raises DataError without any."""
-        inside = [path for path in classify.find_images([self.folder]) if self._is_inside(path)]
-        films = [self._offer(path) for path in inside[:MOST_LISTED]]
-        self._films = {film.key: film for film in films}
-        return tuple(films), len(inside) - len(films)
+        """Return the folder's films and how many more there are, a second old at most. Raises DataError without any."""
+        # However many ask, the folder is looked through by one thread.
+        with self._lock:
+            if time.monotonic() - self._listed_s >= _LIST_EVERY_S:
+                self._look_through()
+                self._listed_s = time.monotonic()
+            return tuple(self._films.values()), self._more
 
     def find(self, key: str) -> OfferedFilm | None:
         """Return the film `key` of the last listing, or None."""
         return self._films.get(key)
+
+    def _look_through(self) -> None:
+        inside = [path for path in classify.find_images([self.folder]) if self._is_inside(path)]
+        films = [self._offer(path) for path in inside[:MOST_LISTED]]
+        self._films = {film.key: film for film in films}
+        self._more = len(inside) - len(films)
 
     def _offer(self, path: Path) -> OfferedFilm:
         key = "folder-" + hashlib.sha256(os.fsencode(path)).hexdigest()[:20]

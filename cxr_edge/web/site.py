@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cxr_edge import RESEARCH_ONLY, __version__, files
-from cxr_edge.errors import RequestRefusedError, UsageError
+from cxr_edge.errors import DataError, RequestRefusedError, UsageError
 from cxr_edge.web import catalog, figures
 from cxr_edge.web.bodies import Admission
 from cxr_edge.web.catalog import Catalog, Entry, Model
@@ -130,14 +130,24 @@ class Site:
         return {"bundles": entries, "pending": pending, "version": __version__, "research_only": RESEARCH_ONLY}
 
     def describe_films(self) -> dict[str, Any]:
-        """Return the offered films as the JSON object of /api/films; looks through the folder. Raises DataError."""
-        listed, more = self.folder.list() if self.folder else ((), 0)
+        """Return the offered films as the JSON object of /api/films; looks through the folder."""
+        listed, more, fault = self._list_folder()
         return {
             "samples": [_describe_film(film) for film in self.samples.films],
             "folder": [_describe_film(film) for film in listed],
             "folder_name": self.folder.folder.name if self.folder else None,
             "not_listed": more,
+            "folder_fault": fault,
         }
+
+    def _list_folder(self) -> tuple[tuple[OfferedFilm, ...], int, str | None]:
+        if self.folder is None:
+            return (), 0, None
+        try:
+            return *self.folder.list(), None
+        except DataError as error:
+            # It was there at the start; whoever emptied it may fill it again.
+            return (), 0, str(error)
 
     def _describe_entry(self, entry: Entry) -> dict[str, Any]:
         manifest = entry.bundle.manifest

@@ -168,6 +168,7 @@ def test_no_file_outside_the_served_ones_can_be_read(server: Server, path: str) 
 
 
 def test_a_link_that_leads_out_of_the_folder_of_films_is_not_offered(server: Server) -> None:
+    time.sleep(1.1)
     listed = server.ask("api/films").json["folder"]
     assert sorted(film["name"] for film in listed) == ["damaged.jpg", "deep/good.png"]
 
@@ -175,6 +176,8 @@ def test_a_link_that_leads_out_of_the_folder_of_films_is_not_offered(server: Ser
 def test_a_film_that_became_a_link_out_of_the_folder_is_refused(server: Server, films: Path) -> None:
     film = films / "changed.png"
     film.write_bytes(encode(50))
+    # The folder is looked through once a second at most.
+    time.sleep(1.1)
     (key,) = [item["key"] for item in server.ask("api/films").json["folder"] if item["name"] == "changed.png"]
     film.unlink()
     film.symlink_to(films.parent / "secret.png")
@@ -183,6 +186,17 @@ def test_a_film_that_became_a_link_out_of_the_folder_is_refused(server: Server, 
     finally:
         film.unlink()
     assert (reply.status, "leads out" in reply.json["error"]) == (422, True)
+
+
+def test_a_folder_of_films_that_is_emptied_is_said_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cxr_edge.web.films._LIST_EVERY_S", 0.0)
+    film = tmp_path / "only.png"
+    film.write_bytes(encode(9))
+    with run_server(build=tmp_path, films=tmp_path) as running:
+        assert b"only.png" in running.ask("").body
+        film.unlink()
+        page = running.ask("")
+    assert (page.status, b"has no image files" in page.body) == (200, True)
 
 
 def test_a_film_is_never_written_to_the_disk(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,6 +194,7 @@ export class Comparison {
         figure("Specificity", point.specificity, point.trueNegative, point.trueNegative + point.falsePositive),
       ),
       table,
+      html("p", { class: "sub drift" }, row.figures.verdict ? `Drift from ${row.figures.reference}: ${row.figures.verdict}. ${row.figures.reason}.` : ""),
     );
   }
 }
