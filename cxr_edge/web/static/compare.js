@@ -188,13 +188,15 @@ export class Comparison {
       "article", { class: `confusion ${row.hue}` },
       html("h3", {}, html("span", { "aria-hidden": "true" }, row.number), row.model.title),
       html("p", { class: "sub" }, `AUC ${rate(row.figures.auc[0])} (${span(row.figures.auc.slice(1))}) · threshold ${point.threshold.toFixed(3)}`),
+      ...Object.entries(row.figures.within).map(([source, [value, ...limits]]) =>
+        html("p", { class: "sub" }, `Within ${source} alone: AUC ${rate(value)} (${span(limits)})`)),
       html(
         "dl", { class: "rates" },
         figure("Sensitivity", point.sensitivity, point.truePositive, point.truePositive + point.falseNegative),
         figure("Specificity", point.specificity, point.trueNegative, point.trueNegative + point.falsePositive),
       ),
       table,
-      html("p", { class: "sub drift" }, row.figures.verdict ? `Drift from ${row.figures.reference}: ${row.figures.verdict}. ${row.figures.reason}.` : ""),
+      html("p", { class: "sub drift" }, row.figures.verdict ? `Drift from ${row.figures.reference}: ${row.figures.verdict}: ${row.figures.reason}.` : ""),
     );
   }
 }
