@@ -194,6 +194,7 @@ def test_a_film_over_the_limit_is_left_out_before_it_is_sent(page: Any) -> None:
 def test_the_threshold_moves_sensitivity_specificity_and_the_table(page: Any, server: Server) -> None:
     choose(page, FLOAT, INT8)
     page.click("#tab-compare")
+    page.locator("#roc svg").wait_for()
     figures = {
         model["key"]: model["figures"][0]
         for bundle in server.ask("api/models").json["bundles"]
@@ -232,6 +233,7 @@ def test_every_control_and_picture_has_a_name(page: Any) -> None:
     run(page)
     assert page.evaluate(NAMELESS) == []
     page.click("#tab-compare")
+    page.locator("#roc svg").wait_for()
     assert page.evaluate(NAMELESS) == []
 
 
