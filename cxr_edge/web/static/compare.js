@@ -75,6 +75,7 @@ export class Comparison {
     const names = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a));
     this.set.replaceChildren(...names.map((name) => html("option", { value: name }, `${name} (${counts.get(name)} of ${chosen.length})`)));
     if (counts.has(before)) this.set.value = before;
+    this.set.parentElement.hidden = !names.length;
   }
 
   #draw() {
