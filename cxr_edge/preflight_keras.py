@@ -23,6 +23,7 @@ _NAMES = {"metadata.json", "config.json", WEIGHTS_NAME}
 _MAX_BYTES = 512 * 2**20
 _MAX_JSON_BYTES = 16 * 2**20
 _MAX_RATIO = 100
+_ENTRY_MARK = b"PK\1\2"
 _MAX_ENTRIES = 20_000
 _MAX_DEPTH = 16
 _LAYERS = {
@@ -42,6 +43,8 @@ _DAMAGE = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeEr
 
 def check(content: bytes) -> ArtifactFacts:
     """Return the facts of a .keras file. Raises Malformed with what is wrong."""
+    if content.count(_ENTRY_MARK) > 100:
+        raise Malformed("it is no .zip of metadata, configuration and weights alone")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()

@@ -74,16 +74,16 @@ def check(content: bytes) -> ArtifactFacts:
     opset = _check_opsets(model)
     if not model.parts(7):
         raise Malformed("it is no ONNX model: it has no graph")
-    graph = Message(model.parts(7)[0], _GRAPH, "the graph")
+    graph = model.child(model.parts(7)[0], _GRAPH, "the graph")
     constants: dict[str, int] = {}
     for part in graph.parts(5):
-        name, size = _check_tensor(part)
+        name, size = _check_tensor(graph, part)
         if not name or name in constants:
             raise Malformed(f"it has two constants {name!r}")
         constants[name] = size
-    inputs, outputs = (tuple(_read_value(part) for part in graph.parts(field)) for field in (11, 12))
+    inputs, outputs = (tuple(_read_value(graph, part) for part in graph.parts(field)) for field in (11, 12))
     for part in graph.parts(13):
-        _read_value(part)
+        _read_value(graph, part)
     used = _check_nodes(graph, {*constants}, [item.name for item in inputs], [item.name for item in outputs])
     return ArtifactFacts("onnx", inputs, outputs, used, len(content), sum(constants.values()), {"opset": opset})
 
@@ -91,7 +91,7 @@ def check(content: bytes) -> ArtifactFacts:
 def _check_opsets(model: Message) -> int:
     versions: dict[str, int] = {}
     for part in model.parts(8):
-        entry = Message(part, _OPSET, "an opset")
+        entry = model.child(part, _OPSET, "an opset")
         domain = entry.text(1)
         if domain not in _IMPORTABLE or domain in versions:
             raise Malformed(f"it uses the operators of {domain!r}, or twice")
@@ -102,18 +102,18 @@ def _check_opsets(model: Message) -> int:
     return found[0]
 
 
-def _check_tensor(part: memoryview) -> tuple[str, int]:
+def _check_tensor(parent: Message, part: memoryview) -> tuple[str, int]:
     """Return name and bytes of a stored tensor, whose values are all there and in this file."""
-    tensor = Message(part, _TENSOR, "a constant")
+    tensor = parent.child(part, _TENSOR, "a constant")
     name = tensor.text(8)
     if tensor.number(14):
         raise Malformed(f"constant {name!r} lies in another file")
     kind = _TYPES.get(tensor.number(2))
     if kind is None:
         raise Malformed(f"constant {name!r} is of type {tensor.number(2)}, which no export uses")
-    sides = tensor.numbers(1)
-    if len(sides) > _MAX_RANK or any(not 0 <= side <= _MAX_TENSOR_BYTES for side in sides):
-        raise Malformed(f"constant {name!r} has the shape {tuple(sides[: _MAX_RANK + 1])}")
+    sides = tensor.numbers(1, _MAX_RANK)
+    if any(not 0 <= side <= _MAX_TENSOR_BYTES for side in sides):
+        raise Malformed(f"constant {name!r} has the shape {tuple(sides)}")
     _, width, field = kind
     count = math.prod(sides)
     if count * width > _MAX_TENSOR_BYTES:
@@ -133,23 +133,23 @@ def _check_tensor(part: memoryview) -> tuple[str, int]:
     return name, count * width
 
 
-def _read_value(part: memoryview) -> TensorFacts:
-    value = Message(part, _VALUE, "a tensor")
+def _read_value(graph: Message, part: memoryview) -> TensorFacts:
+    value = graph.child(part, _VALUE, "a tensor")
     name = value.text(1)
     for kind in value.parts(2):
-        for described in Message(kind, _TYPE, f"the type of {name!r}").parts(1):
-            tensor = Message(described, _TENSOR_TYPE, f"the type of {name!r}")
+        for described in graph.child(kind, _TYPE, f"the type of {name!r}").parts(1):
+            tensor = graph.child(described, _TENSOR_TYPE, f"the type of {name!r}")
             known = _TYPES.get(tensor.number(1))
-            shape = [side for part in tensor.parts(2) for side in _read_shape(part, name)]
+            shape = [side for part in tensor.parts(2) for side in _read_shape(graph, part, name)]
             if known is not None:
                 return TensorFacts(name, known[0], tuple(shape))
     raise Malformed(f"tensor {name!r} has a type that no export uses")
 
 
-def _read_shape(part: memoryview, name: str) -> list[int | str]:
+def _read_shape(graph: Message, part: memoryview, name: str) -> list[int | str]:
     sides: list[int | str] = []
-    for entry in Message(part, _SHAPE, f"the shape of {name!r}").parts(1):
-        side = Message(entry, _SIDE, f"the shape of {name!r}")
+    for entry in graph.child(part, _SHAPE, f"the shape of {name!r}").parts(1):
+        side = graph.child(entry, _SIDE, f"the shape of {name!r}")
         size = side.number(1)
         if not 0 <= size <= _MAX_SIDE or (side.has(1) and side.has(2)):
             raise Malformed(f"tensor {name!r} has a side of {size}")
@@ -170,7 +170,7 @@ def _check_nodes(graph: Message, constants: set[str], inputs: list[str], outputs
     if len(parts) > _MAX_NODES:
         raise Malformed(f"it has {len(parts)} nodes where {_MAX_NODES} are the most")
     for position, part in enumerate(parts):
-        node = Message(part, _NODE, f"node {position}")
+        node = graph.child(part, _NODE, f"node {position}")
         kind, domain = node.text(4), node.text(7)
         if kind not in OPERATORS or domain not in _DOMAINS:
             raise Malformed(f"node {position} is {f'{domain}.' if domain else ''}{kind}, which no export uses")
@@ -192,10 +192,10 @@ def _check_nodes(graph: Message, constants: set[str], inputs: list[str], outputs
 def _check_attributes(node: Message, where: str) -> None:
     names = set()
     for part in node.parts(5):
-        attribute = Message(part, _ATTRIBUTE, f"an attribute of {where}")
+        attribute = node.child(part, _ATTRIBUTE, f"an attribute of {where}")
         name = attribute.text(1)
         if name in names:
             raise Malformed(f"{where} has two attributes {name!r}")
         names.add(name)
         for tensor in attribute.parts(5):
-            _check_tensor(tensor)
+            _check_tensor(node, tensor)

@@ -16,9 +16,14 @@ import numpy.typing as npt
 
 from cxr_edge.flatbuffer import Malformed, Table
 
-__all__ = ["KNOWN", "Operator", "Tensor", "check"]
+__all__ = ["KNOWN", "MAX_INPUTS", "Operator", "Tensor", "check"]
 
 Shape = tuple[int, ...]
+
+MAX_INPUTS = 64
+"""The most inputs that any operator may have."""
+
+_MAX_INTEGER_BYTES = 512
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,8 @@ class Tensor:
     scale_range: tuple[float, float] = (1.0, 1.0)
 
     def integers(self) -> npt.NDArray[np.int64] | None:
-        """Return the values of an integer constant, flat; None for anything else."""
-        if self.values is None or self.dtype not in ("int32", "int64"):
+        """Return the values of a small integer constant, flat; None for anything else."""
+        if self.values is None or self.dtype not in ("int32", "int64") or self.values.nbytes > _MAX_INTEGER_BYTES:
             return None
         return np.frombuffer(self.values.tobytes(), "<i4" if self.dtype == "int32" else "<i8").astype(np.int64)
 
@@ -321,7 +326,7 @@ def _transpose(options: Table | None, inputs: Sequence[Tensor | None]) -> Shape:
 KNOWN = {
     0: Operator("ADD", 2, 2, 11, _add),
     1: Operator("AVERAGE_POOL_2D", 1, 1, 5, _pool),
-    2: Operator("CONCATENATION", 1, 64, 10, _concatenate),
+    2: Operator("CONCATENATION", 1, MAX_INPUTS, 10, _concatenate),
     # A quantised convolution without a bias ends LiteRT's process; other layers may say by -1 that they have none.
     3: Operator("CONV_2D", 3, 3, 1, _conv, "weights"),
     4: Operator("DEPTHWISE_CONV_2D", 3, 3, 2, _depthwise, "weights"),

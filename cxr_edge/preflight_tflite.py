@@ -29,6 +29,8 @@ _MAX_TENSORS = 20_000
 _MAX_RANK = 6
 _MAX_TENSOR_BYTES = 256 * 2**20
 _MAX_ACTIVATION_BYTES = 2**30
+_MAX_SCALES = 1 << 14
+_MAX_NAMED = 64
 _LEAST_SCALE = 1e-30
 _BEHIND = 1
 # Fields of a table that hold what no export has: other ways to store weights, custom code, state.
@@ -130,7 +132,11 @@ def _read_shape(table: Table, name: str) -> tuple[int, ...]:
     if len(sides) > _MAX_RANK or any(side < 1 for side in sides):
         raise Malformed(f"tensor {name!r} has the shape {sides}")
     signature = table.numbers(7, "<i4")
-    if signature is not None and signature.size and tuple(signature.tolist()) != sides:
+    if (
+        signature is not None
+        and signature.size
+        and (signature.size != len(sides) or tuple(signature.tolist()) != sides)
+    ):
         raise Malformed(f"tensor {name!r} has a shape that changes")
     return sides
 
@@ -146,7 +152,7 @@ def _check_quantization(
         raise Malformed(f"tensor {name!r} has {count} scales and another number of zero points")
     if scales is None or zeros is None or not count:
         return 0, 0, (1.0, 1.0)
-    if axis < 0 or axis >= max(len(shape), 1) or count not in {1, *shape[axis : axis + 1]}:
+    if count > _MAX_SCALES or axis < 0 or axis >= max(len(shape), 1) or count not in {1, *shape[axis : axis + 1]}:
         raise Malformed(f"tensor {name!r} of shape {shape} has {count} scales for axis {axis}")
     if not (np.isfinite(scales).all() and float(scales.min()) > _LEAST_SCALE):
         raise Malformed(f"tensor {name!r} has a scale that is no positive number")
@@ -159,7 +165,10 @@ def _check_quantization(
 
 def _read_indices(table: Table, field: int, count: int, what: str, *, optional: bool = False) -> list[int]:
     found = table.numbers(field, "<i4")
-    indices = [] if found is None else [int(index) for index in found[:_MAX_TENSORS].tolist()]
+    if found is not None and found.size > operators.MAX_INPUTS:
+        # Many operators may share one long list, which then is read as often.
+        raise Malformed(f"its {what} names {found.size} tensors")
+    indices = [] if found is None else [int(index) for index in found.tolist()]
     for index in indices:
         if not (0 <= index < count or (optional and index == -1)):
             raise Malformed(f"its {what} names tensor {index} of {count}")
@@ -207,6 +216,6 @@ def _check_extras(model: Table, buffers: int, tensors: int) -> None:
         if signature.text(2) is None or signature.number(4, "I"):
             raise Malformed("one of its signatures has no name or another graph")
         for field in (0, 1):
-            for entry in signature.tables(field, _MAX_TENSORS):
+            for entry in signature.tables(field, _MAX_NAMED):
                 if entry.text(0) is None or entry.number(1, "I") >= tensors:
                     raise Malformed("one of its signatures names a tensor that is not there")

@@ -20,16 +20,25 @@ Schema = Mapping[int, str]
 
 _WIRE_TYPES = {0: "v", 1: "8", 2: "b", 5: "4"}
 _MAX_VARINT_BYTES = 10
+_MAX_FIELDS = 500_000
 
 
 class Message:
-    """One parsed message, whose fields are those of `schema`. A packed list counts as bytes, whatever it holds."""
+    """One parsed message, whose fields are those of `schema`. A packed list counts as bytes, whatever it holds.
 
-    def __init__(self, content: memoryview, schema: Schema, what: str) -> None:
+    A message and all that it contains, read by `child`, may have 500,000 fields together: an empty one takes two bytes
+    of the file, and far more here.
+    """
+
+    def __init__(self, content: memoryview, schema: Schema, what: str, left: list[int] | None = None) -> None:
         self._fields: dict[int, list[int | memoryview]] = {}
         self._what = what
+        self._left = [_MAX_FIELDS] if left is None else left
         position = 0
         while position < len(content):
+            self._left[0] -= 1
+            if self._left[0] < 0:
+                raise Malformed(f"it has more than {_MAX_FIELDS} fields")
             key, position = _read_varint(content, position)
             number, wire = key >> 3, _WIRE_TYPES.get(key & 7)
             allowed = schema.get(number)
@@ -40,6 +49,10 @@ class Message:
             if values and not allowed.endswith("*"):
                 raise Malformed(f"{what} has its field {number} twice")
             values.append(value)
+
+    def child(self, content: memoryview, schema: Schema, what: str) -> Message:
+        """Return a message that is part of this one, as `parts` gives it."""
+        return Message(content, schema, what, self._left)
 
     def has(self, number: int) -> bool:
         """Return whether the field is stored."""
@@ -68,8 +81,10 @@ class Message:
         """Return the contents of a field of bytes, messages or packed numbers."""
         return [value for value in self._fields.get(number, []) if isinstance(value, memoryview)]
 
-    def numbers(self, number: int) -> list[int]:
-        """Return a repeated varint field, packed or not, as signed 64-bit integers."""
+    def numbers(self, number: int, most: int) -> list[int]:
+        """Return a repeated varint field of at most `most` values, packed or not, as signed 64-bit integers."""
+        if self.count(number, None) > most:
+            raise Malformed(f"{self._what} has a list of more than {most} numbers")
         found = []
         for value in self._fields.get(number, []):
             if isinstance(value, int):

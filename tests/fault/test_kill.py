@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cxr_edge import phantom
+from cxr_edge.bundle import Bundle
 from tests.fault import killing
 
 LONG = bool(os.environ.get("CXR_EDGE_LONG"))
@@ -64,3 +69,29 @@ def test_a_full_disk_at_any_file_is_one_line_and_leaves_the_old(harmed: tuple[st
         # Files of a report come one by one; the first of them may be new.
         assert result["found"] in ((0,) if writer != "report" else (0, 1)), result
         assert (result["left"], result["again"]) == ([], 1), result
+
+
+@pytest.mark.skipif(not LONG, reason="takes minutes; 'make fuzz' runs it, and one kill is in test_training_run.py")
+def test_a_training_run_that_is_killed_again_and_again_ends_with_a_whole_bundle(tmp_path: Path) -> None:
+    phantom.write_folder(tmp_path / "films", {"train": 24, "val": 12, "test": 12})
+    out = tmp_path / "bundle"
+    options = ["--weights", "none", "--unfreeze", "0", "--epochs", "6", "--out", str(out)]
+    command = [sys.executable, "-m", "cxr_edge.cli", "train", str(tmp_path / "films"), *options, "--resume"]
+    rng = random.Random(1)
+    for _ in range(8):
+        run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        time.sleep(rng.uniform(5, 25))
+        run.kill()
+        _, errors = run.communicate()
+        assert "Traceback" not in errors
+        if (out / "manifest.json").exists():
+            break
+    else:
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    bundle = Bundle.read(out)
+
+    for artifact in bundle.manifest.artifacts.values():
+        bundle.artifact_bytes(artifact)
+    for name in bundle.manifest.files:
+        bundle.file_bytes(name)

@@ -28,9 +28,11 @@ from cxr_edge.errors import BundleError, CxrEdgeError, PreflightError, SandboxEr
 from cxr_edge.limits import STRICT, Limits, impose
 from cxr_edge.preflight import check_artifact
 from cxr_edge.sandbox_process import SandboxProcess
-from tests.fuzz import mutants
+from tests import models
+from tests.fuzz import mutants, seeds
+from tests.fuzz.shrink import shrink
 
-__all__ = ["Tally", "run"]
+__all__ = ["Tally", "dies", "run"]
 
 TOO_LONG_S = 10.0
 
@@ -169,10 +171,28 @@ def _decode(format: str, numbers: Iterable[str], seed: int) -> Iterator[str]:
         yield json.dumps([number, "refused" if error else "answered", time.monotonic() - start_s, error])
 
 
+def dies(content: bytes, format: str) -> bool:
+    """Return whether a model kills the process that it runs in."""
+    child = SandboxProcess("mutant", STRICT)
+    try:
+        child.ask(pack({"task": "open", "format": format, "name": "mutant", "threads": 1}, content))
+        child.ask(pack({"task": "run"}, to_npy(np.full((1, 224, 224, 3), 100, np.uint8))))
+    except SandboxError:
+        return not child.is_running()
+    finally:
+        child.close()
+    return False
+
+
 def _keep(tally: Tally, seed: int, folder: Path) -> None:
+    """Write what killed its process or took too long, for the corpus; a model without the changes that do no harm."""
     for number in (*tally.deaths, *tally.late):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{tally.format}-{seed}-{number}").write_bytes(mutants.make(tally.format, number, seed))
+        content = mutants.make(tally.format, number, seed)
+        for base in (models.tflite(), seeds.shipped_tflite(), models.onnx(), seeds.onnx_layers()):
+            if tally.format in _MODELS and len(base) == len(content):
+                content = shrink(content, base, lambda less: dies(less, tally.format))
+        (folder / f"{tally.format}-{seed}-{number}").write_bytes(content)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import lzma
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr_edge.errors import PreflightError, SandboxError
+from cxr_edge.bundle import Bundle, default_bundle_path
+from cxr_edge.errors import BundleError, PreflightError, SandboxError
 from cxr_edge.preflight import check_artifact
 from cxr_edge.sandbox import run_in_sandbox
 from tests import models
 from tests.fuzz import mutants, seeds
-from tests.fuzz.run import run
+from tests.fuzz.run import dies, run
+from tests.fuzz.shrink import differences, shrink
 
 MUTANTS = 500
 CORPUS = Path(__file__).parent / "corpus"
@@ -80,6 +83,36 @@ def test_what_once_killed_a_runtime_is_refused_and_kills_no_more_than_its_sandbo
     # A later runtime may refuse it, or even run it; this process goes on in any case.
     with contextlib.suppress(SandboxError):
         run_in_sandbox(content, "tflite", np.zeros((1, 224, 224, 3), np.uint8), name=name)
+
+
+def test_what_killed_a_process_is_shrunk_to_what_did() -> None:
+    name = "scale 2365 times too large"
+    ((start, _),) = json.loads((CORPUS / "patches.json").read_text())[name]
+    base = lzma.decompress((CORPUS / "skeleton.tflite.xz").read_bytes())
+    killer = bytearray(read_corpus()[name])
+    # A further change that does no harm: a byte in the middle of the weights.
+    killer[1_000_000] ^= 7
+    small = shrink(bytes(killer), base, lambda content: dies(content, "tflite"))
+
+    assert len(differences(bytes(killer), base)) == 2
+    assert [first // 4 for first, _ in differences(small, base)] == [start // 4]
+
+
+def test_a_changed_byte_anywhere_in_a_bundle_is_found(tmp_path: Path) -> None:
+    bundle = Bundle(tmp_path, Bundle.read(default_bundle_path()).manifest)
+    rng = random.Random(0)
+    for name in (*bundle.manifest.artifacts, *bundle.manifest.files):
+        content = bytearray((default_bundle_path() / name).read_bytes())
+        for _ in range(20):
+            place = rng.randrange(len(content))
+            changed = 1 << rng.randrange(8)
+            content[place] ^= changed
+            (tmp_path / name).write_bytes(content)
+            with pytest.raises(BundleError, match="sha256 differs"):
+                bundle.artifact_bytes(
+                    bundle.artifact(name)
+                ) if name in bundle.manifest.artifacts else bundle.file_bytes(name)
+            content[place] ^= changed
 
 
 def test_a_mutant_shows_a_user_no_traceback(tmp_path: Path, nothing_made_here: None) -> None:
