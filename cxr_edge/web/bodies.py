@@ -43,23 +43,26 @@ class Admission:
     async def read(self, request: Request, limit_bytes: int) -> AsyncIterator[bytes]:
         """Yield the body of a request. Raises RequestRefusedError: 413 over the limit, 503, 408, 400."""
         with self._hold() as hold:
-            content = bytearray()
+            pieces: list[bytes] = []
             try:
                 stated = request.headers.get("content-length", "")
                 if stated.isdecimal() and int(stated) > limit_bytes:
                     raise _refuse_size(limit_bytes)
                 stream = request.stream()
                 while piece := await self._next(stream):
-                    if len(content) + len(piece) > limit_bytes:
+                    if hold.size_bytes + len(piece) > limit_bytes:
                         raise _refuse_size(limit_bytes)
                     hold(len(piece))
-                    content += piece
+                    pieces.append(piece)
             except RequestRefusedError as error:
-                content.clear()
+                pieces.clear()
                 if error.status in (413, 503):
                     await _drain(request)
                 raise
-            yield bytes(content)
+            content = b"".join(pieces)
+            # Else every body would be held twice while its film is classified.
+            pieces.clear()
+            yield content
 
     async def _next(self, stream: AsyncIterator[bytes]) -> bytes:
         """Return the next bytes of a body, empty at its end."""
