@@ -280,6 +280,12 @@ def test_a_body_that_stops_coming_is_given_up(small: Server) -> None:
     }
 
 
+def test_without_the_extra_the_line_to_type_is_said() -> None:
+    code = "import sys; sys.modules['starlette'] = None; from cxr_edge.cli import main; main(['serve'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, "pip install 'cxr-edge[web]'" in done.stderr) == (1, True)
+
+
 def test_an_address_that_others_reach_is_warned_of(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cxr_edge", "serve", "--port", "0", "--host", "0.0.0.0"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:

@@ -179,6 +179,18 @@ def test_a_full_queue_is_waited_for(page: Any) -> None:
     assert (len(turns), card(page, "bright.png").locator("tbody tr").count()) == (2, 1)
 
 
+def test_a_run_can_be_stopped(page: Any) -> None:
+    choose(page, FLOAT)
+    # No answer comes.
+    page.route("**/parts/result**", lambda route: None)
+    page.set_input_files("#files", [BRIGHT, FILM])
+    page.click("#run")
+    page.click("#stop")
+    page.locator("#status", has_text="stopped").wait_for()
+    assert page.locator("#list .result").count() == 0
+    assert page.locator("#run").is_enabled()
+
+
 def test_a_film_over_the_limit_is_left_out_before_it_is_sent(page: Any) -> None:
     page.evaluate(
         """() => {
