@@ -94,10 +94,11 @@ class Catalog:
         self._entries = {name: entry for name, entry in self._entries.items() if name != key}
 
 
-def find_bundles(build: Path, models: Path | None) -> list[Entry]:
+def find_bundles(build: Path, models: Path | None, taken: Sequence[str] = ()) -> list[Entry]:
     """Return the shipped bundle, those below `build`, and those in or below the folder `models`, each once.
 
-    One that cannot be read is told of on stderr and left out. Raises UsageError when `models` holds none.
+    None gets a key that is `taken`. One that cannot be read is told of on stderr and left out. Raises UsageError when
+    `models` holds none.
     """
     places = [(default_bundle_path(), SHIPPED), *((path, FOUND) for path in _search(build))]
     if models is not None:
@@ -115,8 +116,8 @@ def find_bundles(build: Path, models: Path | None) -> list[Entry]:
         except CxrEdgeError as error:
             say(f"cxr-edge: left out: {error}")
             continue
-        taken = [entry.key for entry in entries.values()]
-        entries[place] = make_entry(name_apart(path.name, taken), bundle, origin)
+        used = [*taken, *(entry.key for entry in entries.values())]
+        entries[place] = make_entry(name_apart(path.name, used), bundle, origin)
     return list(entries.values())
 
 

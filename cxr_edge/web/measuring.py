@@ -23,6 +23,7 @@ FILMS = 48
 """How many films of the simulated test split a model is measured on; every other one is positive."""
 
 _MOST_S = 30
+_CLOSING_S = 2.0
 
 DATA = f"{FILMS} simulated films, measured here"
 
@@ -72,10 +73,10 @@ class Measurements:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop after the film at hand."""
+        """Stop after the film at hand; a stranger's model that is being opened is not waited for."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_CLOSING_S)
 
     def find(self, key: str) -> Figures | None:
         """Return the figures of a model, or None where it was not measured, or not yet."""

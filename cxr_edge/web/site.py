@@ -30,7 +30,11 @@ class Site:
     def __init__(self, options: ServeOptions) -> None:
         limits = options.limits
         self.options = options
-        self.catalog = Catalog(catalog.find_bundles(options.build, options.models))
+        self.runners = Runners()
+        self.uploads = _open_uploads(options.uploads, self.runners)
+        uploaded = list(self.uploads.list()) if self.uploads else []
+        found = catalog.find_bundles(options.build, options.models, [entry.key for entry in uploaded])
+        self.catalog = Catalog([*found, *uploaded])
         # A bench result lies beside its bundle, so with a bundle given by itself in the folder above.
         places = [options.build, *([options.models, options.models.parent] if options.models else [])]
         self.bench_figures = figures.find_bench_figures(places)
@@ -41,12 +45,6 @@ class Site:
         self.thumbnails_lane = Lane("thumbnails", workers=1, waiting=64)
         # One at a time, and few that wait, so that a model which hangs holds up only those like it.
         self.sandbox_lane = Lane("sandbox", workers=1, waiting=4)
-        self.runners = Runners()
-        self.uploads: Uploads | None = None
-        if options.uploads is not None:
-            self.uploads = Uploads(files.prepare_folder(options.uploads), self.runners, draw_test_films)
-            for entry in self.uploads.list():
-                self.catalog.add(entry)
         self.measurements = Measurements(self.runners, lambda: not self.admission.requests)
 
     def start(self) -> None:
@@ -181,6 +179,10 @@ class Site:
     def _answer_all(self, models: Sequence[Model], decoded: Decoded, name: str) -> dict[str, Answer]:
         film, decode_ms = decoded.film, decoded.decode_ms
         return {model.key: Answer(model, self.runners.answer(model, film, name, decode_ms)) for model in models}
+
+
+def _open_uploads(folder: Path | None, runners: Runners) -> Uploads | None:
+    return None if folder is None else Uploads(files.prepare_folder(folder), runners, draw_test_films)
 
 
 def _open_folder(path: Path | None) -> Folder | None:

@@ -94,6 +94,19 @@ def test_uploads_survive_a_restart_until_they_are_removed(options: dict[str, Any
     assert list(options["uploads"].iterdir()) == []
 
 
+def test_a_bundle_that_comes_later_does_not_hide_an_upload_of_its_name(options: dict[str, Any], tmp_path: Path) -> None:
+    with run_server(**options) as server:
+        upload(server, models.tflite(), "mine.tflite", **FORM)
+    models.write_bundle(tmp_path / "bundles" / "mine", {"model_float32.tflite": models.tflite()})
+    with run_server(**options, models=tmp_path / "bundles") as server:
+        listed = server.ask("api/models").json["bundles"]
+    assert [(item["key"], item["origin"]) for item in listed] == [
+        ("default", "shipped"),
+        ("mine-2", "found"),
+        ("mine", "uploaded"),
+    ]
+
+
 REFUSED = {
     "a Keras file": (b"PK\x03\x04", "mine.keras", FORM, "programs as much as models"),
     "a pickle": (b"\x80\x04.", "mine.pkl", FORM, "programs as much as models"),
