@@ -149,6 +149,11 @@ class Bundle:
     manifest: Manifest
     archive: Path | None = None
 
+    @property
+    def place(self) -> Path:
+        """What the user named: the folder, or the .zip."""
+        return self.archive or self.path
+
     @classmethod
     def read(cls, path: Path) -> Bundle:
         """Read the manifest of the bundle folder `path`; artifacts are checked when opened. Raises BundleError.
@@ -183,7 +188,7 @@ class Bundle:
         if matches:
             return min(matches, key=lambda item: item.format != "tflite")
         raise BundleError(
-            f"{self.path}: has no artifact '{name}' but {', '.join(artifacts) or 'none'}; name one of those"
+            f"{self.place}: has no artifact '{name}' but {', '.join(artifacts) or 'none'}; name one of those"
         )
 
     def artifact_bytes(self, artifact: Artifact) -> bytes:

@@ -91,7 +91,7 @@ def choose_artifact(bundle: Bundle) -> Artifact:
             if artifact.format == kind:
                 return artifact
     raise BundleError(
-        f"{bundle.path}: has no .tflite or .onnx artifact to classify with (it has {', '.join(artifacts) or 'none'}); "
+        f"{bundle.place}: has no .tflite or .onnx artifact to classify with (it has {', '.join(artifacts) or 'none'}); "
         "make one with 'cxr-edge export'"
     )
 

@@ -161,7 +161,7 @@ def bench(
     from cxr_edge.errors import BudgetMissedError
 
     opened = open_exported(bundle)
-    place = opened.path if opened.archive is None else opened.archive.with_suffix("")
+    place = opened.place.with_suffix("") if opened.archive else opened.path
     out = out or place.with_name(f"{place.name}-bench")
     limits = None if budget is None else Limits.read(budget)
     options = harness.BenchOptions(

@@ -41,5 +41,5 @@ def verify(ctx: click.Context, bundle: Path | None, as_json: bool, threads: int,
     click.echo(json.dumps(report.to_json(), indent=2) if as_json else checks.format_report(report))
     if trusted and report.passed:
         trust.note(artifact.sha256 for artifact in opened.manifest.artifacts.values())
-        click.echo(f"noted: the models of {opened.path} are taken for your own from now on", err=True)
+        click.echo(f"noted: the models of {opened.place} are taken for your own from now on", err=True)
     ctx.exit(0 if report.passed else 1)

@@ -36,10 +36,23 @@ _OPSET: Schema = {1: "b", 2: "v"}
 OPERATORS = {
     *("Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Conv", "DequantizeLinear", "Div"),
     *("Flatten", "Gemm", "GlobalAveragePool", "Greater", "GreaterOrEqual", "Identity", "MatMul", "Max", "MaxPool"),
-    *("Min", "Mul", "Pad", "Pow", "QuantizeLinear", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape"),
+    *(
+        "Min",
+        "Mul",
+        "Pad",
+        "Pow",
+        "QuantizeLinear",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceSum",
+        "Relu",
+        "Reshape",
+        "Resize",
+    ),
     *("Sigmoid", "Slice", "Softmax", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze"),
 }
-"""What exports of the four backbones use; none runs other nodes, and none but Pad makes more than it is given."""
+"""What exports of the four backbones use; none runs other nodes, and but for Pad and Resize none makes more than it is
+given."""
 
 # Number of an element type: name, bytes, and the field of a TensorProto that holds such values where raw_data does not.
 _TYPES = {

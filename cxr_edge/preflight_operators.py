@@ -304,6 +304,17 @@ def _pad(options: Table | None, inputs: Sequence[Tensor | None]) -> Shape:
     return tuple(side + widths[2 * axis] + widths[2 * axis + 1] for axis, side in enumerate(source))
 
 
+def _resize(options: Table | None, inputs: Sequence[Tensor | None]) -> Shape:
+    source = _need(inputs[0]).shape
+    height, width = _constant(inputs[1], "sides", 2)
+    if len(source) != 4 or not (0 < height <= 1024 and 0 < width <= 1024):
+        raise Malformed(f"makes {height} x {width} of {source}")
+    align, halves = (_option(options, field, "B", 0, 1) for field in (2, 3))
+    if align and halves:
+        raise Malformed("has options that contradict each other")
+    return (source[0], height, width, source[3])
+
+
 def _concatenate(options: Table | None, inputs: Sequence[Tensor | None]) -> Shape:
     shapes = [_need(item).shape for item in inputs]
     axis = _option(options, 0, "i", -len(shapes[0]), len(shapes[0]) - 1)
@@ -338,6 +349,7 @@ KNOWN = {
     19: Operator("RELU", 1, 1, 0, _unary),
     21: Operator("RELU6", 1, 1, 0, _unary),
     22: Operator("RESHAPE", 1, 2, 17, _reshape, "first"),
+    23: Operator("RESIZE_BILINEAR", 2, 2, 15, _resize, "first"),
     25: Operator("SOFTMAX", 1, 1, 9, _softmax),
     34: Operator("PAD", 2, 2, 22, _pad, "first"),
     39: Operator("TRANSPOSE", 2, 2, 26, _transpose, "first"),

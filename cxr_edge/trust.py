@@ -35,10 +35,13 @@ def note(hashes: Iterable[str]) -> None:
         files.write_bytes(store_path() / sha256, b"")
 
 
-def note_made(bundle: Bundle) -> None:
-    """Note the artifacts of a bundle that was just made; where that cannot be, warn that they will run in a sandbox."""
+def note_made(bundle: Bundle, names: Iterable[str]) -> None:
+    """Note artifacts that were just made here; where that cannot be, warn that they will run in a sandbox.
+
+    `names` leaves out what a bundle only took over: the classifier that an export was made from may be a stranger's.
+    """
     try:
-        note(artifact.sha256 for artifact in bundle.manifest.artifacts.values())
+        note(bundle.manifest.artifacts[name].sha256 for name in names)
     except OutputError as error:
         say(f"warning: {error}; the models of {bundle.path} will run in a sandbox, as those of others do")
 

@@ -125,7 +125,7 @@ def verify(bundle: Bundle, *, threads: int = 1) -> VerifyReport:
     )
     if not any(check.runtime for check in artifacts):
         warnings.append("no artifact could be run here; only the files were checked")
-    return VerifyReport(str(bundle.path), platform.machine(), files, artifacts, tuple(warnings))
+    return VerifyReport(str(bundle.place), platform.machine(), files, artifacts, tuple(warnings))
 
 
 def format_report(report: VerifyReport) -> str:

@@ -159,7 +159,7 @@ def _write(
         )
         Bundle(staged, manifest).write_manifest()
     written = Bundle(out, manifest)
-    trust.note_made(written)
+    trust.note_made(written, made.contents)
     return written
 
 

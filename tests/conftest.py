@@ -174,5 +174,5 @@ def brightness_bundle(tmp_path: Path) -> Bundle:
     bundle = models.write_bundle(
         tmp_path / "brightness", {"model_float32.tflite": models.tflite(), "model_float32.onnx": models.onnx()}
     )
-    trust.note_made(bundle)
+    trust.note_made(bundle, bundle.manifest.artifacts)
     return bundle

@@ -46,7 +46,7 @@ class LiteRt:
                 self._interpreter.invoke()
                 for output, tensor in self._outputs.items():
                     rows[output].append(self._interpreter.get_tensor(self._index[tensor])[0])
-            except (ValueError, RuntimeError) as error:
+            except (IndexError, ValueError, RuntimeError) as error:
                 raise RuntimeFailure(f"{self.name}: LiteRT failed to run it ({first_line(error)})") from error
         return {output: np.asarray(values, dtype=np.float32) for output, values in rows.items()}
 

@@ -140,7 +140,7 @@ def _write_bundle(
     hashes = {path.name: files.sha256_file(path) for path in extra if not path.name.startswith(".")}
     bundle = Bundle(out, dataclasses.replace(manifest, files=hashes))
     bundle.write_manifest()
-    trust.note_made(bundle)
+    trust.note_made(bundle, bundle.manifest.artifacts)
     return bundle
 
 

@@ -84,10 +84,10 @@ COMMANDS = {
     "report compare": ("bench.json", "bench.json"),
     "devices": (),
     "phantom": ("--out", "simulated"),
+    "export": ("--format", "tflite", "--out", "exported"),
 }
 # What takes a minute or more, in `make fuzz` alone.
 SLOW = {
-    "export": ("--format", "tflite", "--out", "exported"),
     "bench": ("brightness", "--out", "report"),
     "train": ("phantom", "--weights", "none", "--epochs", "1", "--out", "trained"),
 }

@@ -19,6 +19,7 @@ from cxr_edge.benchmarks import child, replies
 from cxr_edge.bundle import Bundle, default_bundle_path
 from cxr_edge.cli import main
 from cxr_edge.errors import PreflightError
+from cxr_edge.export import pipeline
 from tests import models
 from tests.trees import change_tflite
 
@@ -96,7 +97,7 @@ def test_verify_trusts_nothing_that_failed(strangers: Bundle) -> None:
 
 
 def test_what_is_noted_is_the_file_and_not_its_name(strangers: Bundle, sandboxes: list[str]) -> None:
-    trust.note_made(strangers)
+    trust.note_made(strangers, strangers.manifest.artifacts)
     models.write_bundle(strangers.path, {"model_float32.tflite": models.tflite(outputs=("probabilities",))})
     result = invoke("classify", strangers.path.parent / "film.png", "--model", strangers.path)
 
@@ -119,7 +120,7 @@ def test_a_place_that_keeps_no_notes_is_a_warning(
     strangers: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "film.png"))
-    trust.note_made(strangers)
+    trust.note_made(strangers, strangers.manifest.artifacts)
 
     assert "warning: " in capsys.readouterr().err
     assert not trust.is_ours(strangers.artifact("float32").sha256)
@@ -190,3 +191,14 @@ def test_a_bench_times_a_strangers_model_in_one_process(strangers: Bundle, tmp_p
     }
 
     assert len(child.ask(request, name="model_float32.onnx")["times_ms"]) == 3
+
+
+def test_an_export_of_a_strangers_classifier_leaves_it_a_strangers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust, "_list_shipped", set)
+    options = pipeline.ExportOptions(formats=("tflite",))
+    made = pipeline.export(Bundle.read(default_bundle_path()), options, tmp_path / "out").manifest.artifacts
+
+    assert trust.is_ours(made["model_float32.tflite"].sha256)
+    assert not trust.is_ours(made["model.keras"].sha256)

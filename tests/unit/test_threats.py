@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "threats.md").read_text()
+PAGE = (ROOT / "docs" / "threats.md").read_text().partition("## Measured")[0]
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| threat |")]
 # The versions that mended holes which were known when they were written down.
 MENDED = {
