@@ -114,6 +114,7 @@ class _Pages:
 
     async def upload(self, request: Request) -> Response:
         site, query = self._site, request.query_params
+        site.require_uploads()
         async with (
             site.admission.admit(request),
             site.admission.read(request, site.options.limits.upload_bytes) as content,

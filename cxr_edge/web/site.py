@@ -102,7 +102,7 @@ class Site:
 
     async def upload(self, content: bytes, name: str, form: Mapping[str, str]) -> Entry:
         """Check, try, store and list a model. Raises CxrEdgeError with what is wrong with it."""
-        uploads = self._uploads()
+        uploads = self.require_uploads()
         taken = [entry.key for entry in self.catalog.entries]
         entry = await self.sandbox_lane.run(lambda: uploads.accept(content, name, form, taken))
         self.catalog.add(entry)
@@ -110,13 +110,14 @@ class Site:
 
     async def remove(self, key: str) -> None:
         """Remove an uploaded bundle. Raises RequestRefusedError (403, 404)."""
-        uploads, entry = self._uploads(), self.catalog.find_entry(key)
+        uploads, entry = self.require_uploads(), self.catalog.find_entry(key)
         if entry.origin != catalog.UPLOADED:
             raise RequestRefusedError(403, f"{key}: was not uploaded here; remove its folder yourself")
         self.catalog.remove(key)
         await asyncio.to_thread(uploads.remove, entry)
 
-    def _uploads(self) -> Uploads:
+    def require_uploads(self) -> Uploads:
+        """Return where uploads are kept. Raises RequestRefusedError (403) where there are none."""
         if self.uploads is None:
             raise RequestRefusedError(403, "uploading models is off; start 'cxr-edge serve' with --allow-upload")
         return self.uploads
