@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import sys
 import time
@@ -17,16 +18,19 @@ from cxr_edge.limits import Limits, impose
 
 __all__ = ["main", "pack", "to_npy"]
 
+_GRACE_S = 5
+
 
 def main() -> None:
     """Serve one model until stdin ends."""
-    impose(Limits(**json.loads(sys.argv[1])))
+    limits = Limits(**json.loads(sys.argv[1]))
+    impose(limits)
     # Before numpy is imported: a thread for each core would take the address space of many.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     answers = os.fdopen(os.dup(1), "wb")
     # What libraries print goes to stderr.
     os.dup2(2, 1)
-    _serve(sys.stdin.buffer, answers)
+    _serve(sys.stdin.buffer, answers, limits.wall_s)
 
 
 def pack(message: dict[str, Any], *blobs: bytes) -> bytes:
@@ -51,12 +55,16 @@ def _receive(stream: BinaryIO) -> tuple[dict[str, Any], list[bytes]] | None:
     return message, [stream.read(size) for size in message["sizes"]]
 
 
-def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
+def _serve(requests: BinaryIO, answers: BinaryIO, wall_s: float) -> None:
+    import signal
+
     from cxr_edge.errors import CxrEdgeError
 
     runtime: Any = None
     while (received := _receive(requests)) is not None:
         message, (blob,) = received
+        # Who asked kills this process in time, unless it was killed itself.
+        signal.alarm(math.ceil(wall_s) + _GRACE_S)
         try:
             if message["task"] == "open":
                 runtime, answer = _open(message, blob)
@@ -67,6 +75,7 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
             reply = pack({"error": str(error) or "it ran out of memory"})
         answers.write(reply)
         answers.flush()
+        signal.alarm(0)
 
 
 def _open(message: dict[str, Any], content: bytes) -> tuple[Any, dict[str, Any]]:

@@ -24,6 +24,7 @@ MAX_INPUTS = 64
 """The most inputs that any operator may have."""
 
 _MAX_INTEGER_BYTES = 512
+_LEAST_FACTOR, _GREATEST_FACTOR = 1e-15, 200.0
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,6 @@ def _check_scales(operator: Operator, inputs: Sequence[Tensor], output: Tensor) 
         raise Malformed(f"has scales from {min(factors):.3g} to {max(factors):.3g} for one of {low:.3g}")
 
 
-_LEAST_FACTOR, _GREATEST_FACTOR = 1e-15, 200.0
 _WEIGHTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "float32": (("float32",), ("float32", "float32"), ("int8",), ("int8", "float32")),
     "int8": (("int8",), ("int8", "int32")),
@@ -155,13 +155,12 @@ def _broadcast(options: Table | None, inputs: Sequence[Tensor | None]) -> Shape:
         raise Malformed(f"takes shapes that do not fit, {shapes[0]} and {shapes[1]}") from error
 
 
-def _fused(options: Table | None, field: int) -> Shape:
+def _check_activation(options: Table | None, field: int) -> None:
     _option(options, field, "b", 0, 5)
-    return ()
 
 
 def _add(options: Table | None, inputs: Sequence[Tensor | None]) -> Shape:
-    _option(options, 0, "b", 0, 5)
+    _check_activation(options, 0)
     return _broadcast(options, inputs)
 
 
@@ -201,7 +200,7 @@ def _conv(options: Table | None, inputs: Sequence[Tensor | None]) -> Shape:
     source, weights = _need(inputs[0]).shape, _need(inputs[1]).shape
     if len(source) != 4 or len(weights) != 4 or weights[3] != source[3]:
         raise Malformed(f"takes shapes that do not fit, {source} and {weights}")
-    _fused(options, 3)
+    _check_activation(options, 3)
     _check_layer(inputs, weights[0], 0)
     return (source[0], *_slide(options, source, weights[1:3], (4, 5)), weights[0])
 
@@ -211,7 +210,7 @@ def _depthwise(options: Table | None, inputs: Sequence[Tensor | None]) -> Shape:
     if len(source) != 4 or len(weights) != 4 or weights[0] != 1 or weights[3] % source[3]:
         raise Malformed(f"takes shapes that do not fit, {source} and {weights}")
     _option(options, 3, "i", weights[3] // source[3], weights[3] // source[3])
-    _fused(options, 4)
+    _check_activation(options, 4)
     _check_layer(inputs, weights[3], 3)
     return (source[0], *_slide(options, source, weights[1:3], (5, 6)), weights[3])
 
@@ -220,7 +219,7 @@ def _pool(options: Table | None, inputs: Sequence[Tensor | None]) -> Shape:
     source = _need(inputs[0]).shape
     if len(source) != 4:
         raise Malformed(f"takes a tensor of {len(source)} sides")
-    _fused(options, 5)
+    _check_activation(options, 5)
     kernel = [_option(options, field, "i", 1, 1024) for field in (4, 3)]
     return (source[0], *_slide(options, source, kernel, (0, 0)), source[3])
 
@@ -229,7 +228,7 @@ def _dense(options: Table | None, inputs: Sequence[Tensor | None]) -> Shape:
     source, weights = _need(inputs[0]).shape, _need(inputs[1]).shape
     if len(weights) != 2 or not source or math.prod(source) % weights[1]:
         raise Malformed(f"takes shapes that do not fit, {source} and {weights}")
-    _fused(options, 0)
+    _check_activation(options, 0)
     _option(options, 1, "b", 0, 0)
     _check_layer(inputs, weights[0], 0)
     if _option(options, 2, "B", 0, 1):

@@ -26,12 +26,18 @@ _MAX_BLOB_BYTES = 1 << 16
 _MAX_COMPLAINT = 300
 _PIECE_BYTES = 1 << 16
 _DYING_S = 1.0
+_GLANCE_S = 0.005
 
 
 class SandboxProcess:
     """One process of `_worker` under `limits`. Whatever goes wrong kills it, with all that it started."""
 
     def __init__(self, name: str, limits: Limits) -> None:
+        if not hasattr(os, "waitid"):
+            raise SandboxError(
+                f"{name}: this system has no sandbox for models of others; run them on Linux, or trust this one by "
+                "'cxr-edge verify --trust'"
+            )
         self._name = name
         self._limits = limits
         self._folder = tempfile.TemporaryDirectory(prefix="cxr-edge-")
@@ -72,12 +78,12 @@ class SandboxProcess:
             self._kill()
             raise
         if "error" in answer:
-            raise SandboxError(str(answer["error"])[:_MAX_COMPLAINT])
+            raise SandboxError(" ".join(str(answer["error"]).split())[:_MAX_COMPLAINT])
         return answer, blobs
 
     def is_running(self) -> bool:
         """Return whether the process is still there."""
-        return self._process.poll() is None
+        return self._process.returncode is None and not self._has_ended()
 
     def close(self) -> None:
         """Kill the process with all that it started, and remove its folder."""
@@ -88,22 +94,34 @@ class SandboxProcess:
                     stream.close()
         self._folder.cleanup()
 
+    def _has_ended(self) -> bool:
+        # Left unreaped: until then nobody else gets its number, which is that of its session.
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
     def _kill(self) -> None:
-        if self._process.poll() is None:
-            # The session has the number of its first process, which cannot be given away before it is waited for.
+        """Kill the whole session, also where the process that began it has ended and left others behind."""
+        if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+    def _wait(self, deadline: float, *, writing: bool = False) -> tuple[bool, bool]:
+        """Wait until there is something to read or, when `writing`, room to write, and return which."""
+        poll = select.poll()
+        poll.register(self._stdout, select.POLLIN)
+        if writing:
+            poll.register(self._stdin, select.POLLOUT)
+        ready = {place for place, _ in poll.poll(1e3 * max(0.0, deadline - time.monotonic()))}
+        if not ready:
+            raise SandboxError(f"{self._name}: gave no answer in {self._limits.wall_s:g} s; do not use it")
+        return self._stdout in ready, self._stdin in ready
 
     def _exchange(self, request: memoryview, deadline: float) -> bytes:
         """Write the request and return the first line of the answer."""
         while b"\n" not in self._left:
             if len(self._left) > _MAX_HEADER_BYTES:
                 raise SandboxError(f"{self._name}: its sandbox gave no proper answer; do not use it")
-            writing = [self._stdin] if request else []
-            readable, writable, _ = select.select([self._stdout], writing, [], max(0.0, deadline - time.monotonic()))
-            if not readable and not writable:
-                raise self._late()
+            readable, writable = self._wait(deadline, writing=bool(request))
             if writable:
                 try:
                     request = request[os.write(self._stdin, request[:_PIECE_BYTES]) :]
@@ -116,9 +134,7 @@ class SandboxProcess:
 
     def _take(self, size: int, deadline: float) -> bytes:
         while len(self._left) < size:
-            readable, _, _ = select.select([self._stdout], [], [], max(0.0, deadline - time.monotonic()))
-            if not readable:
-                raise self._late()
+            self._wait(deadline)
             self._left += self._read()
         taken, self._left = self._left[:size], self._left[size:]
         return taken
@@ -126,15 +142,14 @@ class SandboxProcess:
     def _read(self) -> bytes:
         piece = os.read(self._stdout, _PIECE_BYTES)
         if not piece:
-            try:
-                self._process.wait(timeout=_DYING_S)
-            except subprocess.TimeoutExpired as error:
-                raise SandboxError(f"{self._name}: its sandbox stopped answering; do not use it") from error
+            end = time.monotonic() + _DYING_S
+            while not self._has_ended():
+                if time.monotonic() > end:
+                    raise SandboxError(f"{self._name}: its sandbox stopped answering; do not use it")
+                time.sleep(_GLANCE_S)
+            self._kill()
             raise SandboxError(f"{self._name}: its sandbox {self._describe_end()}; do not use it")
         return piece
-
-    def _late(self) -> SandboxError:
-        return SandboxError(f"{self._name}: gave no answer in {self._limits.wall_s:g} s; do not use it")
 
     def _describe_end(self) -> str:
         code = self._process.returncode

@@ -175,6 +175,47 @@ def test_how_a_process_failed_is_said(monkeypatch: pytest.MonkeyPatch, code: str
     assert time.monotonic() - start_s < 10
 
 
+def has_ended(pid: int, *, within_s: float) -> bool:
+    """Return whether a process is gone, or waits for the system's first process to take note."""
+    state = Path(f"/proc/{pid}/stat")
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if not state.exists() or state.read_text().split()[2] == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system does not say what runs")
+def test_what_a_dying_process_started_is_killed_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    code = (
+        f"pid = os.fork()\nif pid: open({str(child)!r}, 'w').write(str(pid)); os._exit(1)\nos.close(1); time.sleep(60)"
+    )
+    with worker(monkeypatch, code) as opened, pytest.raises(SandboxError, match="ended with code 1"):
+        opened.run(PIXELS[:1])
+
+    assert has_ended(int(child.read_text()), within_s=10)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system does not say what runs")
+def test_a_process_whose_parent_was_killed_ends_by_itself(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from cxr_edge.sandbox import Sandbox; from cxr_edge.limits import Limits\n"
+        "from tests.attacks.endless_loop import make_model; import numpy as np\n"
+        "opened = Sandbox(make_model(), 'onnx', name='model', limits=Limits(cpu_s=2))\n"
+        "print(opened._child._process.pid, flush=True)\n"
+        "opened.run(np.zeros((1, 224, 224, 3), np.uint8))\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.communicate()
+
+    assert has_ended(child, within_s=30)
+
+
 def limited(code: str, **limits: Any) -> SandboxError:
     """Return how a process ends that imposes limits on itself and then runs `code`."""
     script = (
@@ -218,7 +259,7 @@ def test_a_message_is_served_and_answered_in_npy() -> None:
     opening = {"task": "open", "format": "tflite", "name": "model", "threads": 1}
     requests = _worker.pack(opening, models.tflite()) + _worker.pack({"task": "run"}, _worker.to_npy(PIXELS[:1]))
     answers = io.BytesIO()
-    _worker._serve(io.BytesIO(requests), answers)
+    _worker._serve(io.BytesIO(requests), answers, 10.0)
     opened, answered = answers.getvalue().split(b"\n", 2)[0], answers.getvalue().split(b"\n", 1)[1]
 
     assert json.loads(opened)["load_s"] > 0
