@@ -102,7 +102,7 @@ def write_twins(folder: Path) -> Bundle:
     bundle = models.write_bundle(
         folder, {"model_float32.tflite": models.tflite(), "model_int8.tflite": models.tflite(inverted=True)}
     )
-    trust.note_made(bundle)
+    trust.note_made(bundle, bundle.manifest.artifacts)
     return bundle
 
 
