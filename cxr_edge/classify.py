@@ -25,6 +25,7 @@ __all__ = [
     "HEATMAP_SHAPE",
     "STDIN",
     "Prediction",
+    "answer",
     "choose_artifact",
     "classify",
     "exit_code",
@@ -118,6 +119,13 @@ def predict(runtime: runtimes.Runtime, manifest: Manifest, path: Path, content: 
     A film that cannot be read, or that the model fails on, gives a prediction with the error.
     """
     return _answer(runtime, manifest, _read(path, content))
+
+
+def answer(
+    runtime: runtimes.Runtime, manifest: Manifest, path: Path, film: images.Film, decode_ms: float
+) -> Prediction:
+    """Return the prediction for a film that is read already; one that the model fails on gets the error."""
+    return _answer(runtime, manifest, _Read(path, film, decode_ms))
 
 
 def predict_all(

@@ -12,6 +12,7 @@
     ├── TrainingError           exit 1  a training run that cannot start or go on
     ├── MissingExtraError       exit 1  an optional dependency that is not installed
     ├── OutputError             exit 1  a place that cannot be written: permissions, a full disk
+    ├── RequestRefusedError     exit 1  a request to the web application that it does not serve, with its HTTP status
     ├── BudgetMissedError       exit 3  a stated budget was not met
     └── UnsafeFileError         exit 4  a file refused because opening it would not be safe
         └── PreflightError      exit 4  a model file that does not pass the check before any runtime sees it
@@ -32,6 +33,7 @@ __all__ = [
     "MissingExtraError",
     "OutputError",
     "PreflightError",
+    "RequestRefusedError",
     "RuntimeFailure",
     "SandboxError",
     "TrainingError",
@@ -86,6 +88,14 @@ class TrainingError(CxrEdgeError):
 
 class OutputError(CxrEdgeError):
     """A place that cannot be written: permissions, a full disk, a file in the way."""
+
+
+class RequestRefusedError(CxrEdgeError):
+    """A request that the web application does not serve; `status` is the HTTP status of its answer."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class BudgetMissedError(CxrEdgeError):

@@ -21,7 +21,7 @@ from cxr_edge import RESEARCH_ONLY, files, images
 from cxr_edge.classify import HEATMAP_SHAPE, STDIN, Prediction
 from cxr_edge.errors import DataError, ImageError, UnsafeFileError, UsageError
 
-__all__ = ["OPACITY", "color_ramp", "draw", "name_overlay", "name_overlays", "overlay", "write", "write_each"]
+__all__ = ["OPACITY", "color_ramp", "draw", "layer", "name_overlay", "name_overlays", "overlay", "write", "write_each"]
 
 OPACITY = 0.45
 
@@ -56,15 +56,23 @@ def overlay(
     lower values proportionally less. Raises DataError when the map is of another size.
     """
     picture = film if isinstance(film, Image.Image) else Image.fromarray(film)
+    heat = layer(heatmap, picture.size)
+    mask = heat.getchannel("A").point([round(level * opacity) for level in range(256)])
+    return Image.composite(heat.convert("RGB"), picture.convert("RGB"), mask)
+
+
+def layer(heatmap: npt.NDArray[np.float32], size_px: tuple[int, int]) -> Image.Image:
+    """Return the map alone, RGBA, `size_px` (width, height): its colours, as opaque as its values.
+
+    Raises DataError when the map is of another size than (7, 7) or (49,).
+    """
     if heatmap.size != HEATMAP_SHAPE[0] * HEATMAP_SHAPE[1]:
         raise DataError(f"heat map of shape {heatmap.shape}: an overlay needs {HEATMAP_SHAPE}; export the bundle again")
     cells = Image.fromarray(heatmap.reshape(HEATMAP_SHAPE).astype(np.float32))
-    heat = np.asarray(cells.resize(picture.size, Image.Resampling.BICUBIC))
+    heat = np.asarray(cells.resize(size_px, Image.Resampling.BICUBIC))
     # Bicubic interpolation overshoots beside a steep edge.
-    levels = Image.fromarray(np.rint(np.clip(heat, 0.0, 1.0) * 255).astype(np.uint8))
-    mask = levels.point([round(level * opacity) for level in range(256)])
-    levels.putpalette(color_ramp().tobytes())
-    return Image.composite(levels.convert("RGB"), picture.convert("RGB"), mask)
+    levels = np.rint(np.clip(heat, 0.0, 1.0) * 255).astype(np.uint8)
+    return Image.fromarray(np.dstack([color_ramp()[levels], levels]))
 
 
 def draw(

@@ -25,7 +25,18 @@ from PIL import Image
 from cxr_edge import files
 from cxr_edge.errors import DataError, ImageError, UnsafeFileError
 
-__all__ = ["MAX_FILE_BYTES", "MAX_PIXELS", "SIZE_PX", "Film", "Pixels", "decode", "read", "stretch", "to_contract"]
+__all__ = [
+    "MAX_FILE_BYTES",
+    "MAX_PIXELS",
+    "SIZE_PX",
+    "Film",
+    "Pixels",
+    "decode",
+    "read",
+    "read_with_picture",
+    "stretch",
+    "to_contract",
+]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -93,9 +104,14 @@ def read(source: Path | bytes, *, name: str | None = None) -> Film:
 
     Reading DICOM raises MissingExtraError where the extra 'dicom' is not installed.
     """
+    return read_with_picture(source, name=name)[0]
+
+
+def read_with_picture(source: Path | bytes, *, name: str | None = None) -> tuple[Film, Image.Image]:
+    """Return what `read` and `decode` give, decoded once. Raises what `read` raises."""
     decoded = _decode(source, name)
     pixels, size = to_contract(decoded.image), decoded.image.size
-    return Film(pixels, *size, decoded.format, decoded.warnings + _warnings_of(pixels, *size))
+    return Film(pixels, *size, decoded.format, decoded.warnings + _warnings_of(pixels, *size)), decoded.image
 
 
 def decode(source: Path | bytes, *, name: str | None = None) -> Image.Image:

@@ -27,6 +27,7 @@ _SHAPE = InputContract().shape
 _CHANNEL = np.full(3, 1 / 3, np.float32)
 # Weights (outputs, channels) and offsets of each output, from the mean of each channel.
 _BRIGHTNESS: _Layer = np.stack([_CHANNEL, -_CHANNEL]) / np.float32(255), np.array([0, 1], np.float32)
+_DARKNESS: _Layer = _BRIGHTNESS[0][::-1].copy(), _BRIGHTNESS[1][::-1].copy()
 _CELL: _Layer = _CHANNEL[np.newaxis] / np.float32(255), np.zeros(1, np.float32)
 _MEAN: _Layer = _CHANNEL[np.newaxis], np.zeros(1, np.float32)
 
@@ -49,8 +50,12 @@ def tflite(
     dtype: str = "uint8",
     output_dtype: str = "float32",
     names: Mapping[str, str] | None = None,
+    inverted: bool = False,
 ) -> bytes:
-    """Return a .tflite file with these outputs; `names` has other tensor names for some of them."""
+    """Return a .tflite file with these outputs; `names` has other tensor names for some of them.
+
+    An `inverted` one gives the two probabilities the other way round.
+    """
     graph = _TfLite()
     image = graph.add("image", shape, dtype)
     pixels = graph.cast("pixels", image)
@@ -60,7 +65,7 @@ def tflite(
         cells = graph.dense("cells", pooled, _CELL)
         tensors["heatmap"] = graph.flatten("heatmap", cells)
     mean = graph.mean("mean", pixels)
-    tensors["probabilities"] = graph.dense("probabilities", mean, _BRIGHTNESS)
+    tensors["probabilities"] = graph.dense("probabilities", mean, _DARKNESS if inverted else _BRIGHTNESS)
     tensors["typicality"] = graph.dense("typicality", mean, _MEAN)
     results = [tensors[name] for name in outputs]
     if output_dtype != "float32":

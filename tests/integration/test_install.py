@@ -98,6 +98,7 @@ OWN_MODULES = {
         "cli_build",
         "cli_films",
         "cli_report",
+        "cli_serve",
         "cli_devices",
         "cli_verify",
         "errors",

@@ -18,7 +18,8 @@ MENDED = {
     "keras": "3.13.2",
     "onnx": "1.21",
     "pydicom": "3.0.2",
-    "python-multipart": "0.0.22",
+    "jinja2": "3.1.6",
+    "starlette": "0.49.1",
 }
 
 
