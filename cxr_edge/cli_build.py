@@ -45,6 +45,7 @@ def train(
     """
     from cxr_edge.dataset import open_dataset
     from cxr_edge.progress import say
+    from cxr_edge.quiet import import_tensorflow
     from cxr_edge.training import options as presets
 
     chosen = presets.build(**options)
@@ -54,6 +55,7 @@ def train(
     for note in dataset.notes:
         say(f"note: {note}")
     need("training", "train", "keras", "tensorflow", "matplotlib")
+    import_tensorflow()
     from cxr_edge.training.train import train as run
 
     bundle = run(dataset, chosen, out, name=name, resume=resume)

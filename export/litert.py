@@ -22,6 +22,7 @@ from cxr_edge.export import flatbuffer
 from cxr_edge.export.deployment import HEAD_SCOPE, Deployment, freeze
 from cxr_edge.export.recipes import SMALL_WEIGHTS, Recipe
 from cxr_edge.export.simulation import QuantizedLayer, find_layer
+from cxr_edge.quiet import quiet_stderr
 from cxr_edge.runtimes import Pixels
 
 __all__ = ["convert_float", "put_layers", "quantize"]
@@ -144,6 +145,7 @@ def _quiet() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with (
+            quiet_stderr(),
             warnings.catch_warnings(),
             contextlib.redirect_stdout(io.StringIO()),
             contextlib.redirect_stderr(io.StringIO()),

@@ -25,6 +25,7 @@ from cxr_edge.export.calibration import (
     choose_films,
 )
 from cxr_edge.progress import say
+from cxr_edge.quiet import import_tensorflow
 from cxr_edge.vectors import VECTORS_NAME
 
 __all__ = ["ExportOptions", "default_out", "export"]
@@ -88,6 +89,7 @@ def export(bundle: Bundle, options: ExportOptions, out: Path | None = None) -> B
                 )
     files.prepare_folder(out.parent)
     # TensorFlow takes many seconds to import; an export that is refused or unchanged never waits for it.
+    import_tensorflow()
     from cxr_edge.export.conversion import convert
 
     made = convert(bundle, pairs, films, dataset, options.budget)

@@ -12,6 +12,7 @@ import numpy as np
 
 from cxr_edge.bundle import InputContract
 from cxr_edge.errors import MissingExtraError, RuntimeFailure
+from cxr_edge.quiet import import_tensorflow
 from cxr_edge.runtimes import Outputs, Pixels, RuntimeInfo, check_pixels, first_line
 
 __all__ = ["KerasRuntime", "load_model", "open"]
@@ -21,8 +22,8 @@ _BATCH = 32
 
 def load_model(content: bytes, *, name: str) -> Any:
     """Return the Keras model in a .keras file, loaded in safe mode. Raises RuntimeFailure, MissingExtraError."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
+        import_tensorflow()
         import keras
     except ImportError as error:
         raise MissingExtraError("running model.keras", "train") from error
@@ -77,8 +78,8 @@ def open(content: bytes, *, threads: int, name: str) -> KerasRuntime:
 
 def _limit_threads(threads: int) -> None:
     """Ask TensorFlow for `threads` CPU threads, which it grants before its first operation only."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
+        import_tensorflow()
         import tensorflow as tf
     except ImportError as error:
         raise MissingExtraError("running model.keras", "train") from error

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +9,7 @@ import numpy as np
 
 from cxr_edge.bundle import InputContract
 from cxr_edge.errors import RuntimeFailure
+from cxr_edge.quiet import quiet_stderr
 from cxr_edge.runtimes import Outputs, Pixels, RuntimeInfo, check_pixels, first_line, name_outputs
 
 __all__ = ["LiteRt", "open"]
@@ -25,7 +22,7 @@ class LiteRt:
         module, library, version = _import_runtime()
         self.name = name
         try:
-            with _hushed():
+            with quiet_stderr():
                 self._interpreter: Any = module.Interpreter(model_content=content, num_threads=threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -93,27 +90,6 @@ def _import_runtime() -> tuple[ModuleType, str, str]:
         raise RuntimeFailure(
             "no LiteRT runtime is installed; type: pip install ai-edge-litert (on 32-bit Arm: tflite-runtime)"
         ) from error
-
-
-@contextlib.contextmanager
-def _hushed() -> Iterator[None]:
-    """Keep the native library's greeting ("Created TensorFlow Lite XNNPACK delegate") off stderr.
-
-    It has no switch for it; what goes wrong is raised as an exception all the same.
-    """
-    try:
-        kept = os.dup(2)
-    except OSError:
-        # The process was started without a stderr, so there is nothing to keep clean.
-        yield
-        return
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _check_input(details: list[dict[str, Any]], name: str) -> int:

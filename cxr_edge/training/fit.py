@@ -16,7 +16,8 @@ from cxr_edge import files
 from cxr_edge.errors import TrainingError
 from cxr_edge.progress import Progress, say
 from cxr_edge.training.films import Batches, Films, TrainingSet
-from cxr_edge.training.model import Split, backbone_of, freeze, split
+from cxr_edge.training.front import Front
+from cxr_edge.training.model import backbone_of, freeze, split
 from cxr_edge.training.options import Stage, TrainOptions
 from cxr_edge.training.ranking import RankedModel
 from cxr_edge.training.steady import Average, Shake
@@ -116,8 +117,9 @@ def _fit_stage(
     label = f"stage {number + 1}/{len(options.stages)}, {stage.unfreeze:.0%} unfrozen"
     say(f"{label}: {len(backbone_of(classifier).layers) - frozen} backbone layers train, up to {stage.epochs} epochs")
     _compile(tail, stage, options, focal=training.balance == "focal")
-    read = _reader(parts, training, stage, state.path.parent / f"activations-{number}", label, run)
-    held_out = parts.front.predict(validation.pixels, batch_size=64, verbose=0) if parts else validation.pixels
+    front = Front(parts.front) if parts else None
+    read = _reader(front, training, stage, state.path.parent / f"activations-{number}", label, run)
+    held_out = front.run(validation.pixels) if front else validation.pixels
     _restore_optimizer(tail, state)
     average = Average(stage.average, state.average)
     while state.epoch < stage.epochs and not _is_done(state, number, stage):
@@ -164,12 +166,11 @@ def _compile(tail: keras.Model, stage: Stage, options: TrainOptions, *, focal: b
 
 
 def _reader(
-    parts: Split | None, training: TrainingSet, stage: Stage, folder: Path, label: str, run: str
+    front: Front | None, training: TrainingSet, stage: Stage, folder: Path, label: str, run: str
 ) -> Callable[[int], Callable[[Any, int], Any]]:
     """Return, for an epoch, the function that reads the inputs of a batch: augmented films or cached activations."""
-    if parts is None:
+    if front is None:
         return lambda epoch: lambda rows, start: training.batch(epoch, rows, start)
-    front = parts.front
     copies: dict[int, Any] = {}
 
     def read(epoch: int) -> Callable[[Any, int], Any]:
@@ -182,16 +183,16 @@ def _reader(
     return read
 
 
-def _activations(front: keras.Model, training: TrainingSet, copy: int, path: Path, label: str) -> Any:
+def _activations(front: Front, training: TrainingSet, copy: int, path: Path, label: str) -> Any:
     """Return the frozen part's activations of one augmented copy, from `path` when an earlier run left them there."""
     if not path.is_file():
         rows = training.order(copy)
         # Half precision is finer than the noise of augmentation, and halves what a long run keeps on disk.
-        stored = np.empty((len(rows), *front.output_shape[1:]), dtype=np.float16)
+        stored = np.empty((len(rows), *front.shape), dtype=np.float16)
         with Progress(f"{label}, caching copy {copy + 1}", len(rows)) as progress:
             for start in range(0, len(rows), 64):
                 part = rows[start : start + 64]
-                stored[start : start + len(part)] = front.predict_on_batch(training.batch(copy, part, start))
+                stored[start : start + len(part)] = front.run(training.batch(copy, part, start))
                 progress.advance(len(part))
         with files.atomic_write(path) as handle:
             np.save(handle, stored)
@@ -199,8 +200,9 @@ def _activations(front: keras.Model, training: TrainingSet, copy: int, path: Pat
 
 
 def _evaluate(tail: keras.Model, inputs: Any, validation: Films) -> Epoch:
-    loss, accuracy = tail.evaluate(inputs, validation.targets, batch_size=64, verbose=0)
     probabilities = tail.predict(inputs, batch_size=64, verbose=0)
+    loss = tail.loss(validation.targets, probabilities)
+    accuracy = np.mean(probabilities.argmax(axis=1) == validation.targets.argmax(axis=1))
     auc = keras.metrics.AUC(num_thresholds=1000)
     auc.update_state(validation.targets[:, 0], probabilities[:, 0])
     return {"val_loss": float(loss), "val_accuracy": float(accuracy), "val_auc": float(auc.result())}

@@ -44,7 +44,7 @@ def train(
     """
     if (out / MANIFEST_NAME).exists():
         raise UsageError(f"--out {out}: already holds a finished bundle; give another folder, or remove this one")
-    run = files.sha256_bytes(json.dumps([dataclasses.asdict(options), dataset.fingerprint()]).encode())
+    run = files.sha256_bytes(json.dumps([_record(options), dataset.fingerprint()]).encode())
     checkpoint = _open_checkpoint(out, run, resume=resume)
     keras.utils.set_random_seed(options.seed)
     classifier = build_classifier(
@@ -228,11 +228,16 @@ def _artifact(path: Path) -> Artifact:
     )
 
 
+def _record(options: TrainOptions) -> dict[str, Any]:
+    """Return the options by what they mean: where the weights lay is this machine's affair, what they were is not."""
+    record = dataclasses.asdict(options)
+    # A name that is no file is refused, with its reason, where the weights are read.
+    if Path(options.weights).is_file():
+        record["weights"] = f"sha256:{files.sha256_file(Path(options.weights))}"
+    return record
+
+
 def _provenance(dataset: Dataset, options: TrainOptions, history: list[dict[str, float]]) -> dict[str, Any]:
-    stored = dataclasses.asdict(options)
-    # Where the weights lay is this machine's affair; what they were is not.
-    if options.weights not in ("imagenet", "none"):
-        stored["weights"] = f"sha256:{files.sha256_file(Path(options.weights))}"
     counts: dict[str, int] = {}
     for item in dataset.items:
         key = f"{item.split}/{item.source}/{item.label}"
@@ -242,7 +247,7 @@ def _provenance(dataset: Dataset, options: TrainOptions, history: list[dict[str,
         "train": {
             "cxr_edge": __version__,
             "versions": {name: version for name in packages if (version := _version(name))},
-            "options": stored,
+            "options": _record(options),
             "data": {"name": dataset.name, "sha256": dataset.fingerprint(), "films": counts},
             "epochs": len(history),
         }

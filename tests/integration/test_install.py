@@ -104,7 +104,7 @@ OWN_MODULES = {
         "files",
         "images",
     ),
-    *("rows", "runtimes", "runtimes.litert"),
+    *("quiet", "rows", "runtimes", "runtimes.litert"),
 }
 OUTSIDE = {"PIL", "_cython_3", "_virtualenv", "ai_edge_litert", "click", "cxr_edge", "numpy"}
 STANDARD_MAX = 180

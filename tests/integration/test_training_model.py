@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cxr_edge.errors import TrainingError, UsageError
+from cxr_edge.training.front import Front
 from cxr_edge.training.model import BACKBONES, backbone_of, build_classifier, freeze, split
 
 
@@ -66,6 +67,15 @@ def test_the_two_parts_of_a_cut_are_the_classifier(classifier: keras.Model, pixe
     whole = np.asarray(classifier(pixels, training=False))
     cut = np.asarray(parts.tail(parts.front(pixels, training=False), training=False))
     assert np.abs(whole - cut).max() < 1e-6
+
+
+@pytest.mark.parametrize("frozen", [102, 154])
+def test_the_frozen_part_gives_the_same_activations_under_litert(
+    classifier: keras.Model, pixels: np.ndarray, frozen: int
+) -> None:
+    front = split(classifier, frozen).front
+    wanted = np.asarray(front(pixels, training=False))
+    assert np.abs(Front(front).run(pixels) - wanted).max() < 1e-4 * np.abs(wanted).max()
 
 
 def test_training_the_tail_trains_the_classifier(classifier: keras.Model) -> None:

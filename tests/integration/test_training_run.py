@@ -11,6 +11,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -33,17 +34,25 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(films: Path, out: Path, *more: str) -> list[str]:
-    options = ["--weights", "none", "--unfreeze", "0", "--epochs", "6", *more]
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of weights, made here from random numbers; a resumed run finds it under another name."""
+    path = tmp_path_factory.mktemp("weights") / "first.weights.h5"
+    keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(224, 224, 3)).save_weights(path)
+    return path
+
+
+def command(films: Path, out: Path, weights: Path, *more: str) -> list[str]:
+    options = ["--weights", str(weights), "--unfreeze", "0", "--epochs", "6", *more]
     return [sys.executable, "-m", "cxr_edge.cli", "train", str(films), "--out", str(out), *options]
 
 
 @pytest.fixture(scope="module")
-def resumed(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def resumed(films: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle whose training was killed after its first checkpoint and then resumed."""
     out = tmp_path_factory.mktemp("run") / "bundle"
     checkpoint = out / ".checkpoint" / "checkpoint.npz"
-    run = subprocess.Popen(command(films, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run = subprocess.Popen(command(films, out, weights), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
     while not checkpoint.exists() and time.monotonic() < deadline and run.poll() is None:
         time.sleep(0.02)
@@ -51,10 +60,12 @@ def resumed(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run.wait()
     assert checkpoint.exists(), "the run ended before its first checkpoint"
     assert not (out / "manifest.json").exists()
-    again = subprocess.run(command(films, out), capture_output=True, text=True, check=False)
+    again = subprocess.run(command(films, out, weights), capture_output=True, text=True, check=False)
     assert again.returncode == 2
     assert "add --resume to go on" in again.stderr
-    finished = subprocess.run(command(films, out, "--resume"), capture_output=True, text=True, check=False)
+    # What the weights are makes the run, not where they lie.
+    moved = weights.rename(weights.with_name("moved.weights.h5"))
+    finished = subprocess.run(command(films, out, moved, "--resume"), capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     assert "going on from stage 1, epoch" in finished.stderr
     return out
