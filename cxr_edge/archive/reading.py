@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
 from cxr_edge import files
@@ -15,12 +16,20 @@ __all__ = ["Reader"]
 
 
 class Reader:
-    """Reads members below the folder `root`. For one thread at a time."""
+    """Reads members below the folder `root`; used in a `with` block. For one thread at a time."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._place = ""
         self._stream: BinaryIO | None = None
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def read(self, member: Member) -> bytes:
         """Return the film's bytes. Raises ImageError, UnsafeFileError, which name the member's path and no other."""

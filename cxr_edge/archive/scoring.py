@@ -50,15 +50,11 @@ class Scorer:
         """Return a row a film, in order. What is wrong with a film is in its row. Raises OutputError."""
         if self._runtime is None:
             raise RuntimeFailure(f"{self.name}: is not open; open the scorer before it runs")
-        runtime, reader = self._runtime, Reader(self.root)
-        try:
-            # One thread: the reader's stream goes forward, and every core has a worker of its own.
-            films = map_ahead(
-                lambda member: _take(reader, member, keep=self.heatmap is not None), partition.members, workers=1
-            )
+        runtime, keep = self._runtime, self.heatmap is not None
+        # One thread: the reader's stream goes forward, and every core has a worker of its own.
+        with Reader(self.root) as reader:
+            films = map_ahead(lambda member: _take(reader, member, keep=keep), partition.members, workers=1)
             return [self._answer(runtime, film, partition.index) for film in films]
-        finally:
-            reader.close()
 
     def _answer(self, runtime: runtimes.Runtime, film: _Taken, index: int) -> Row:
         path = film.member.path
