@@ -22,6 +22,13 @@ _WEIGHTS = click.option(
 )
 _OUT = click.option("--out", required=True, type=FOLDER, help="Folder of result, tables and figures.")
 _RESUME = click.option("--resume", is_flag=True, help="Go on with a study that was stopped in the same --out.")
+_ENGINE = click.option(
+    "--engine",
+    default="here",
+    show_default=True,
+    help="here (one training after another), local (processes) or ray (a cluster).",
+)
+_WORKERS = click.option("--workers", type=click.IntRange(min=1), help="Trainings at once on the engine; a core each.")
 _SEEDS = click.option("--seeds", type=click.IntRange(min=1), help="How many seeds, from 0 on.")
 _POSITIVE = click.option("--positive", default="covid", show_default=True, help="The class to be found.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -48,8 +55,12 @@ def study() -> None:
 @click.option("--no-devices", is_flag=True, help="Neither export nor time the models.")
 @_POSITIVE
 @_RESUME
+@_ENGINE
+@_WORKERS
 @_JSON
-def backbones(data: str, out: Path, no_devices: bool, resume: bool, as_json: bool, **chosen: Any) -> None:
+def backbones(
+    data: str, out: Path, no_devices: bool, resume: bool, engine: str, workers: int | None, as_json: bool, **chosen: Any
+) -> None:
     """Compare frozen ImageNet backbones under the paper's head on DATA.
 
     Features are computed once for each backbone and kept in --out, so that heads train in seconds. A backbone whose
@@ -59,11 +70,13 @@ def backbones(data: str, out: Path, no_devices: bool, resume: bool, as_json: boo
     Example:
       cxr-edge study backbones ~/films --weights ~/weights --out build/backbones
     """
-    need("a study", "export", "keras", "tensorflow", "matplotlib", "litert_quantizer")
+    _need_tensorflow("export", "litert_quantizer")
     from cxr_edge.studies import backbones as comparing
+    from cxr_edge.studies.work import Engine
 
     options = comparing.BackboneOptions(data=data, devices=not no_devices, **_given(chosen))
-    _finish(comparing.run(options, out, resume=resume), out, as_json=as_json)
+    result = comparing.run(options, out, resume=resume, engine=Engine(engine, workers))
+    _finish(result, out, as_json=as_json)
 
 
 @study.command()
@@ -77,8 +90,12 @@ def backbones(data: str, out: Path, no_devices: bool, resume: bool, as_json: boo
 @click.option("--copies", type=click.IntRange(min=1), help="Augmented versions of each film; 4 by default.")
 @_POSITIVE
 @_RESUME
+@_ENGINE
+@_WORKERS
 @_JSON
-def unfreeze(data: str, out: Path, resume: bool, as_json: bool, **chosen: Any) -> None:
+def unfreeze(
+    data: str, out: Path, resume: bool, engine: str, workers: int | None, as_json: bool, **chosen: Any
+) -> None:
     """Train 33, 44, 55 and 100 % of MobileNetV2 on DATA over several seeds.
 
     Every fraction sees the same films and runs the same epochs. The whole of it takes hours on two cores; --films,
@@ -88,11 +105,13 @@ def unfreeze(data: str, out: Path, resume: bool, as_json: bool, **chosen: Any) -
     Example:
       cxr-edge study unfreeze ~/films --weights ~/weights --films 400 --epochs 8 --out build/unfreeze
     """
-    need("a study", "train", "keras", "tensorflow", "matplotlib")
+    _need_tensorflow("train")
     from cxr_edge.studies import unfreeze as training
+    from cxr_edge.studies.work import Engine
 
     options = training.UnfreezeOptions(data=data, **_given(chosen))
-    _finish(training.run(options, out, resume=resume), out, as_json=as_json)
+    result = training.run(options, out, resume=resume, engine=Engine(engine, workers))
+    _finish(result, out, as_json=as_json)
 
 
 @study.command()
@@ -106,19 +125,23 @@ def unfreeze(data: str, out: Path, resume: bool, as_json: bool, **chosen: Any) -
 @click.option("--backbone", help="The frozen backbone; mobilenetv2 by default.")
 @_POSITIVE
 @_RESUME
+@_ENGINE
+@_WORKERS
 @_JSON
-def balance(data: str, out: Path, resume: bool, as_json: bool, **chosen: Any) -> None:
+def balance(data: str, out: Path, resume: bool, engine: str, workers: int | None, as_json: bool, **chosen: Any) -> None:
     """Compare ways to meet unequal classes on DATA: nothing, class weights, focal loss, augmented copies.
 
     \b
     Example:
       cxr-edge study balance ~/films --weights ~/weights --out build/balance
     """
-    need("a study", "train", "keras", "tensorflow", "matplotlib")
+    _need_tensorflow("train")
     from cxr_edge.studies import balance as comparing
+    from cxr_edge.studies.work import Engine
 
     options = comparing.BalanceOptions(data=data, **_given(chosen))
-    _finish(comparing.run(options, out, resume=resume), out, as_json=as_json)
+    result = comparing.run(options, out, resume=resume, engine=Engine(engine, workers))
+    _finish(result, out, as_json=as_json)
 
 
 @study.command()
@@ -192,7 +215,7 @@ def audit(
     bundle = None if model is None else Bundle.read(default_bundle_path() if str(model) == "default" else model)
     probes = {}
     if weights is not None:
-        need("a probe on features", "train", "keras", "tensorflow")
+        _need_tensorflow("train")
         from cxr_edge.studies.heads import all_features
 
         probes["MobileNetV2 features"] = all_features(dataset, "mobilenetv2", str(weights), out / "features")
@@ -235,6 +258,13 @@ def calibrate(
     for split, own in record["figures"].items():
         click.echo(f"{split}: sensitivity {own['sensitivity']:.3f}, specificity {own['specificity']:.3f}")
     click.echo(RESEARCH_ONLY)
+
+
+def _need_tensorflow(extra: str, *more: str) -> None:
+    from cxr_edge.quiet import import_tensorflow
+
+    need("a study", extra, "keras", "tensorflow", "matplotlib", *more)
+    import_tensorflow()
 
 
 def _given(chosen: dict[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from cxr_edge.export import pipeline
 from cxr_edge.progress import say
 from cxr_edge.studies import report, scoring, weights
 from cxr_edge.studies.films import HELD_OUT, describe, truth_of
-from cxr_edge.studies.heads import HeadSpec, Place, head_job
-from cxr_edge.studies.work import Job, Record, run_all
+from cxr_edge.studies.heads import HeadSpec, Place, head_job, prepare
+from cxr_edge.studies.work import Engine, Job, Record, run_all
 from cxr_edge.training import layers
 from cxr_edge.training.heads import put_head
 from cxr_edge.training.model import BACKBONES, build_classifier, build_head
@@ -56,7 +56,7 @@ class BackboneOptions:
             raise UsageError(f"--backbone {unknown[0] if unknown else ''}: choose from {', '.join(BACKBONES)}")
 
 
-def run(options: BackboneOptions, out: Path, *, resume: bool = False) -> dict[str, Any]:
+def run(options: BackboneOptions, out: Path, *, resume: bool = False, engine: Engine | None = None) -> dict[str, Any]:
     """Run the study in the folder `out` and return its result. Raises UsageError, DataError, OutputError, ExportError.
 
     A backbone without weights is a row that says so, with its size, and is compared with nothing.
@@ -65,7 +65,11 @@ def run(options: BackboneOptions, out: Path, *, resume: bool = False) -> dict[st
     dataset = open_dataset(options.data, positive=options.positive)
     sources = {name: weights.find(options.weights, name) for name in options.backbones}
     record = Record(out, resume=resume)
-    place = {name: _place(options, source, out) for name, source in sources.items() if source.weights is not None}
+    place = {
+        name: Place.of(options.data, source.weights, out)
+        for name, source in sources.items()
+        if source.weights is not None
+    }
     facts = {name: {"data": dataset.fingerprint(), "weights": source.described} for name, source in sources.items()}
     jobs = {
         (name, seed): head_job(
@@ -77,7 +81,9 @@ def run(options: BackboneOptions, out: Path, *, resume: bool = False) -> dict[st
         for name, where in place.items()
         for seed in options.seeds
     }
-    answers = run_all(list(jobs.values()), record, "heads")
+    for name, where in place.items():
+        prepare(dataset, name, where, [jobs[name, seed] for seed in options.seeds], record)
+    answers = run_all(list(jobs.values()), record, "heads", engine or Engine())
     scores = {key: answers[job.name]["scores"] for key, job in jobs.items()}
     exports: dict[str, Any] = {}
     if options.devices:
@@ -86,12 +92,13 @@ def run(options: BackboneOptions, out: Path, *, resume: bool = False) -> dict[st
                 f"{name} exported",
                 measure,
                 {"backbone": name, "positive": options.positive},
-                dataclasses.asdict(where) | {"head": str(_head(where, jobs[name, options.seeds[0]])), "out": str(out)},
+                dataclasses.asdict(where)
+                | {"head": str(_head(where, jobs[name, options.seeds[0]])), "out": str(out.resolve())},
                 facts[name] | {"head": jobs[name, options.seeds[0]].key},
             )
             for name, where in place.items()
         }
-        found = run_all(list(measured.values()), record, "exports")
+        found = run_all(list(measured.values()), record, "exports", engine or Engine())
         exports = {name: found[job.name] for name, job in measured.items()}
     rows = [_make_row(name, sources[name], options, dataset, scores, exports.get(name)) for name in options.backbones]
     result = report.head(NAME, dataset, options) | {
@@ -125,10 +132,6 @@ def measure(*, backbone: str, positive: str, data: str, weights: str, cache: str
         "warnings": list(found.warnings),
         "artifacts": {row.name: _describe_artifact(row) for row in found.artifacts},
     }
-
-
-def _place(options: BackboneOptions, source: weights.Source, out: Path) -> Place:
-    return Place(options.data, str(source.weights), str(out / "features"))
 
 
 def _head(place: Place, job: Job) -> Path:

@@ -15,8 +15,8 @@ from cxr_edge.dataset import Dataset, open_dataset
 from cxr_edge.errors import UsageError
 from cxr_edge.studies import report, scoring, weights
 from cxr_edge.studies.films import HELD_OUT, describe, thin, truth_of
-from cxr_edge.studies.heads import AUGMENT, HeadSpec, Place, head_job
-from cxr_edge.studies.work import Record, run_all
+from cxr_edge.studies.heads import AUGMENT, HeadSpec, Place, head_job, prepare
+from cxr_edge.studies.work import Engine, Record, run_all
 
 __all__ = ["WAYS", "BalanceOptions", "run"]
 
@@ -38,14 +38,14 @@ class BalanceOptions:
     positive: str = "covid"
 
 
-def run(options: BalanceOptions, out: Path, *, resume: bool = False) -> dict[str, Any]:
+def run(options: BalanceOptions, out: Path, *, resume: bool = False, engine: Engine | None = None) -> dict[str, Any]:
     """Run the study in the folder `out` and return its result. Raises UsageError, DataError, OutputError."""
     dataset = thin(open_dataset(options.data, positive=options.positive), options.films)
     source = weights.find(options.weights, options.backbone)
     if source.weights is None:
         raise UsageError(f"--weights: {source.described}")
     record = Record(out, resume=resume)
-    place = Place(options.data, source.weights, str(out / "features"))
+    place = Place.of(options.data, source.weights, out)
     facts = {"data": dataset.fingerprint(), "weights": source.described}
     jobs = {
         (way, seed): head_job(
@@ -57,7 +57,8 @@ def run(options: BalanceOptions, out: Path, *, resume: bool = False) -> dict[str
         for seed in options.seeds
         for way in options.ways
     }
-    answers = run_all(list(jobs.values()), record, "heads")
+    prepare(open_dataset(options.data, positive=options.positive), options.backbone, place, list(jobs.values()), record)
+    answers = run_all(list(jobs.values()), record, "heads", engine or Engine())
     rows = [_make_row(way, [answers[jobs[way, seed].name] for seed in options.seeds], dataset) for way in options.ways]
     result = report.head(NAME, dataset, options) | {
         "films": describe(dataset),

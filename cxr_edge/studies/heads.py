@@ -13,13 +13,13 @@ from cxr_edge import files
 from cxr_edge.dataset import Dataset, open_dataset
 from cxr_edge.progress import Progress
 from cxr_edge.studies.films import HELD_OUT, thin
-from cxr_edge.studies.work import Job
+from cxr_edge.studies.work import Job, Record, absolute
 from cxr_edge.training.augment import PAPER, augment_batch
-from cxr_edge.training.features import Floats, extract, keep, pool
+from cxr_edge.training.features import Floats, extract, keep
 from cxr_edge.training.heads import HeadOptions, fit_head
 from cxr_edge.training.model import build_classifier
 
-__all__ = ["AUGMENT", "HeadSpec", "Place", "all_features", "features_of", "head_job", "train_head"]
+__all__ = ["AUGMENT", "HeadSpec", "Place", "all_features", "features_of", "head_job", "prepare", "train_head"]
 
 AUGMENT = "augment"
 """The balance by further augmented copies of the smaller class."""
@@ -32,6 +32,11 @@ class Place:
     data: str
     weights: str
     cache: str
+
+    @classmethod
+    def of(cls, data: str, weights: str, out: Path) -> Place:
+        """Return the place of a study in the folder `out`, its paths the same from wherever a training runs."""
+        return cls(absolute(data), absolute(weights), str(out.resolve() / "features"))
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,12 @@ def head_job(name: str, spec: HeadSpec, place: Place, facts: dict[str, Any]) -> 
     return Job(name, train_head, dataclasses.asdict(spec), dataclasses.asdict(place) | {"name": name}, facts)
 
 
+def prepare(dataset: Dataset, backbone: str, place: Place, jobs: list[Job], record: Record) -> None:
+    """Compute the features that the jobs will ask for, where any is left to do, so that no two compute them at once."""
+    if any(record.get(job) is None for job in jobs):
+        all_features(dataset, backbone, place.weights, Path(place.cache))
+
+
 def features_of(dataset: Dataset, backbone: str, weights: str, cache: Path) -> dict[str, Floats]:
     """Return the pooled features of each split, (n, features); see `all_features`."""
     kept = all_features(dataset, backbone, weights, cache)
@@ -65,7 +76,7 @@ def all_features(dataset: Dataset, backbone: str, weights: str, cache: Path) -> 
     def make() -> Floats:
         with Progress("reading films", len(dataset.items)) as progress:
             pixels = dataset.pixels(progress=progress)
-        return extract(pool(build_classifier(backbone, weights=weights)), pixels, f"features of {backbone}")
+        return extract(build_classifier(backbone, weights=weights), pixels, f"features of {backbone}")
 
     return keep(cache / f"{backbone}-{key[:12]}.npz", key, make)
 
@@ -136,7 +147,7 @@ def _add_copies(
         films = [item.pixels() for item in items]
         seeds = [(seed, number) for number in range(len(items))]
         pixels = augment_batch(films, PAPER, seeds)
-        return extract(pool(build_classifier(backbone, weights=weights)), pixels, f"augmented copies, seed {seed}")
+        return extract(build_classifier(backbone, weights=weights), pixels, f"augmented copies, seed {seed}")
 
     if not len(items):
         return features, labels, sources

@@ -20,7 +20,7 @@ from cxr_edge.dataset import open_dataset
 from cxr_edge.errors import UsageError
 from cxr_edge.studies import report, scoring, weights
 from cxr_edge.studies.films import HELD_OUT, describe, thin, truth_of
-from cxr_edge.studies.work import Job, Record, run_all
+from cxr_edge.studies.work import Engine, Job, Record, absolute, run_all
 from cxr_edge.training.films import load_films
 from cxr_edge.training.fit import Checkpoint, fit
 from cxr_edge.training.heads import start_classifier
@@ -63,7 +63,7 @@ class UnfreezeOptions:
             raise UsageError(f"--fraction {outside[0] if outside else ''}: must lie between 0 (frozen) and 1 (all)")
 
 
-def run(options: UnfreezeOptions, out: Path, *, resume: bool = False) -> dict[str, Any]:
+def run(options: UnfreezeOptions, out: Path, *, resume: bool = False, engine: Engine | None = None) -> dict[str, Any]:
     """Run the study in the folder `out` and return its result. Raises UsageError, DataError, TrainingError.
 
     Trainings go seed by seed, so that one that is stopped has done every fraction alike.
@@ -82,13 +82,13 @@ def run(options: UnfreezeOptions, out: Path, *, resume: bool = False) -> dict[st
             f"{fraction:.0%} seed {seed}",
             train_part,
             shared | {"fraction": fraction, "seed": seed},
-            {"data": options.data, "weights": source.weights, "out": str(out)},
+            {"data": absolute(options.data), "weights": absolute(source.weights), "out": str(out.resolve())},
             {"data": dataset.fingerprint(), "weights": source.described},
         )
         for seed in options.seeds
         for fraction in options.fractions
     }
-    answers = run_all(list(jobs.values()), record, "trainings")
+    answers = run_all(list(jobs.values()), record, "trainings", engine or Engine())
     rows = [
         _make_row(fraction, [answers[jobs[fraction, seed].name] for seed in options.seeds], dataset)
         for fraction in options.fractions

@@ -10,18 +10,21 @@ import contextlib
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr_edge import __version__, files
-from cxr_edge.errors import DataError, UsageError
+from cxr_edge import __version__, engines, files
+from cxr_edge.errors import DataError, RuntimeFailure, UsageError
 from cxr_edge.progress import Progress, say
 
-__all__ = ["FOLDER", "Job", "Record", "run_all"]
+__all__ = ["FOLDER", "HERE", "Engine", "Job", "Record", "absolute", "run_all"]
 
 FOLDER = "trainings"
+HERE = "here"
+"""The engine that is none: one training after another in this process."""
+
 _MAX_BYTES = 64 * 2**20
 
 
@@ -77,18 +80,61 @@ class Record:
         return self.folder / f"{re.sub('[^A-Za-z0-9.]+', '-', job.name)}.json"
 
 
-def run_all(jobs: Sequence[Job], record: Record, label: str) -> dict[str, dict[str, Any]]:
-    """Return each job's answer by its name; what `record` holds is not done again."""
-    # It warns of what every training has to do anew.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+def absolute(text: str) -> str:
+    """Return the path `text` so that it means the same elsewhere; a word such as "phantom" that is no path stays."""
+    return str(Path(text).resolve()) if Path(text).exists() else text
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where trainings run: one after another in this process, or as tasks of an engine of `cxr_edge.engines`.
+
+    `workers` is how many run at once on the engine.
+    """
+
+    name: str = HERE
+    workers: int | None = None
+
+
+def run_all(jobs: Sequence[Job], record: Record, label: str, engine: Engine) -> dict[str, dict[str, Any]]:
+    """Return each job's answer by its name; what `record` holds is not done again.
+
+    Raises UsageError for an unknown engine, RuntimeFailure when the workers of a job died, and what a job raises.
+    """
     answers = {job.name: kept for job in jobs if (kept := record.get(job)) is not None}
+    left = [job for job in jobs if job.name not in answers]
     if answers:
         say(f"{label}: {len(answers)} of {len(jobs)} trainings are there from an earlier run")
+    work = _Trainings()
     with Progress(label, len(jobs)) as progress:
         progress.advance(len(answers))
-        for job in jobs:
-            if job.name not in answers:
-                answers[job.name] = job.work(**job.arguments, **job.place)
-                record.put(job, answers[job.name])
-                progress.advance(note=job.name)
+        for job, answer in _spread(work, left, engine):
+            if isinstance(answer, engines.Lost):
+                raise RuntimeFailure(f"{job.name}: {answer.reason}; give it more memory, and go on with --resume")
+            answers[job.name] = answer
+            record.put(job, answer)
+            progress.advance(note=job.name)
     return answers
+
+
+class _Trainings:
+    """What a worker does: each job brings all that it needs."""
+
+    def open(self) -> None:
+        """Hush TensorFlow, which warns of what every training has to do anew."""
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+    def run(self, task: Job) -> dict[str, Any]:
+        """Return the job's answer."""
+        return task.work(**task.arguments, **task.place)
+
+
+def _spread(
+    work: _Trainings, jobs: Sequence[Job], engine: Engine
+) -> Iterator[tuple[Job, dict[str, Any] | engines.Lost]]:
+    if engine.name != HERE:
+        yield from engines.run(engine.name, work, jobs, workers=engine.workers)
+        return
+    work.open()
+    for job in jobs:
+        yield job, work.run(job)

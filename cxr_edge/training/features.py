@@ -18,9 +18,10 @@ from cxr_edge import files
 from cxr_edge.errors import DataError
 from cxr_edge.progress import Progress
 from cxr_edge.runtimes import Pixels
+from cxr_edge.training.front import Front
 from cxr_edge.training.model import POOLING
 
-__all__ = ["Floats", "extract", "keep", "pool"]
+__all__ = ["Floats", "extract", "keep"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -34,18 +35,14 @@ class _Kept:
     features: Floats
 
 
-def pool(classifier: keras.Model) -> keras.Model:
-    """Return the part of a classifier up to its pooled features: uint8 (n, 224, 224, 3) to (n, features)."""
-    return keras.Model(classifier.inputs[0], classifier.get_layer(POOLING).output)
-
-
-def extract(front: keras.Model, pixels: Pixels, label: str) -> Floats:
+def extract(classifier: keras.Model, pixels: Pixels, label: str) -> Floats:
     """Return the pooled features of films, (n, features); `label` names the work on the progress line."""
+    front = Front(keras.Model(classifier.inputs[0], classifier.get_layer(POOLING).output))
     rows = []
     with Progress(label, len(pixels)) as progress:
         for start in range(0, len(pixels), _BATCH):
             batch = pixels[start : start + _BATCH]
-            rows.append(np.asarray(front(batch, training=False), dtype=np.float32))
+            rows.append(front.run(batch))
             progress.advance(len(batch))
     return np.concatenate(rows)
 
