@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -14,7 +14,10 @@ from matplotlib.figure import Figure
 from cxr_edge import RESEARCH_ONLY, calibration, files, metrics
 from cxr_edge.benchmarks import stats
 from cxr_edge.metrics import Bools, Floats
-from cxr_edge.training.layers import Block
+
+if TYPE_CHECKING:
+    # Its module needs Keras, and most figures do not.
+    from cxr_edge.training.layers import Block
 
 __all__ = ["COLOURS", "draw", "draw_layers", "draw_reliability", "save"]
 
