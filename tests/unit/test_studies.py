@@ -1,4 +1,4 @@
-"""What the studies share: films, weights, kept trainings, tests between trainings, tables and figures. No TensorFlow."""
+"""What studies share: films, weights, kept trainings, tests between trainings, tables, figures. No TensorFlow."""
 
 from __future__ import annotations
 
