@@ -1,7 +1,8 @@
 """A plain classifier on numbers of films, and the AUCs that tell whether the numbers give the class or the source away.
 
-The classifier is scikit-learn's logistic regression on standardised numbers, always with the same penalty, trained on
-the split train and measured on all films that were held out. It is weak by design: what it can read, a network can.
+The classifier is scikit-learn's logistic regression on standardised numbers, trained on the split train and measured on
+all films that were held out. Its penalty grows with how many numbers there are (C is one over their count), so that a
+thumbnail of 576 has no more freedom than a spectrum of 32. It is weak by design: what it can read, a network can.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from cxr_edge.metrics import Bools, Floats, Interval
 
 __all__ = ["Finding", "Labels", "assess", "fit_scores", "judge"]
 
-PENALTY_C = 0.03
 LEAST_FILMS = 2
 _STEPS = 2000
 
@@ -117,7 +117,7 @@ def fit_scores(features: Floats, positive: Bools, trained: Bools) -> Floats:
     centre, spread = features[trained].mean(axis=0), features[trained].std(axis=0)
     # A number that never varies, such as the aspect ratio of simulated films, tells nothing.
     scaled = (features - centre) / np.where(spread > 1e-9, spread, 1.0)
-    model = LogisticRegression(C=PENALTY_C, max_iter=_STEPS)
+    model = LogisticRegression(C=1 / scaled.shape[1], max_iter=_STEPS)
     with warnings.catch_warnings():
         # Its last digits do not matter to an AUC.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -41,22 +41,27 @@ def _judge_data(cues: Sequence[Finding]) -> Iterator[str]:
     if best.pooled.low <= _CHANCE:
         yield f"No cue without lung detail was found that tells the classes apart. {fact}."
         return
-    kept = [f"{source} {value}" for source, value in best.within.items() if value.low > _CHANCE]
     if not best.within:
         yield f"{fact}, without any lung detail."
+        return
+    within = "; ".join(f"{source} {value}" for source, value in best.within.items())
+    kept = [source for source, value in best.within.items() if value.low > _CHANCE]
+    left = (
+        f" What is left within {', '.join(kept)} is more than chance gives: the disease in coarse form, or a shortcut "
+        "inside the source."
+    )
+    if best.pooled.low >= GIVEN_AWAY and best.pooled.low > max(value.value for value in best.within.values()):
+        yield (
+            f"The data set gives its classes away by their sources. {fact}, but less within a source ({within}). A "
+            f"high pooled AUC proves little here.{left if kept else ''}"
+        )
     elif kept:
         yield (
-            f"{fact}, and within sources too ({'; '.join(kept)}): either the disease shows in so little, or there is a "
-            "shortcut inside the source."
-        )
-    elif best.pooled.low >= GIVEN_AWAY:
-        lost = "; ".join(f"{source} {value}" for source, value in best.within.items())
-        yield (
-            f"The data set gives its classes away by their sources. {fact}, but within a source only what chance can "
-            f"give ({lost}). A high pooled AUC proves nothing here."
+            f"{fact}, and within sources too ({within}): either the disease shows in so little, or there is a shortcut "
+            "inside the source."
         )
     else:
-        yield f"The data set tells a little of its classes without lung detail. {fact}."
+        yield f"The data set tells a little of its classes without lung detail. {fact}, within a source {within}."
 
 
 def _judge_sources(cues: Sequence[Finding]) -> Iterator[str]:

@@ -36,6 +36,12 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for features that several tests share."""
+    return tmp_path_factory.mktemp("features")
+
+
+@pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the shipped classifier's backbone as the only weights file."""
     folder = tmp_path_factory.mktemp("weights")
@@ -51,12 +57,14 @@ def file_in(weights: Path) -> str:
 
 @pytest.fixture(scope="module")
 def balanced(films: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    options = balance.BalanceOptions(str(films), str(weights), seeds=(0, 1), epochs=30, films=30)
+    options = balance.BalanceOptions(
+        str(films), str(weights), ways=("none", "augment"), seeds=(0,), epochs=20, films=30
+    )
     return balance.run(options, tmp_path_factory.mktemp("balance"))
 
 
 def test_heads_on_features_of_a_trained_backbone_tell_the_classes_apart(balanced: dict[str, Any]) -> None:
-    assert [row["way"] for row in balanced["rows"]] == ["none", "weights", "focal", "augment"]
+    assert [row["way"] for row in balanced["rows"]] == ["none", "augment"]
     assert all(row["mean_figures"]["auc"] > 0.75 for row in balanced["rows"])
 
 
@@ -64,12 +72,12 @@ def test_a_result_names_no_place_on_the_machine(balanced: dict[str, Any], films:
     assert str(films.parent) not in json.dumps(balanced)
 
 
-def test_features_are_computed_once(films: Path, weights: Path, tmp_path: Path) -> None:
+def test_features_are_computed_once(films: Path, weights: Path, cache: Path) -> None:
     dataset = open_dataset(films)
-    first = all_features(dataset, "mobilenetv2", file_in(weights), tmp_path)
-    (kept,) = tmp_path.iterdir()
+    first = all_features(dataset, "mobilenetv2", file_in(weights), cache)
+    (kept,) = cache.glob("*.npz")
     before = kept.stat().st_mtime_ns
-    assert np.array_equal(all_features(dataset, "mobilenetv2", file_in(weights), tmp_path), first)
+    assert np.array_equal(all_features(dataset, "mobilenetv2", file_in(weights), cache), first)
     assert kept.stat().st_mtime_ns == before
 
 
@@ -85,9 +93,9 @@ def test_a_head_put_onto_its_backbone_answers_as_it_did_on_features(films: Path,
     assert np.abs(answers - fitted.score(features, 0)).max() < 1e-4
 
 
-def test_the_same_seed_gives_the_same_head(films: Path, weights: Path, tmp_path: Path) -> None:
-    place = {"data": str(films), "weights": file_in(weights), "cache": str(tmp_path)}
-    spec = {"backbone": "mobilenetv2", "balance": "augment", "epochs": 3, "films": None, "positive": "covid"}
+def test_the_same_seed_gives_the_same_head(films: Path, weights: Path, cache: Path) -> None:
+    place = {"data": str(films), "weights": file_in(weights), "cache": str(cache)}
+    spec = {"backbone": "mobilenetv2", "balance": "focal", "epochs": 2, "films": None, "positive": "covid"}
     first, again, other = (train_head(**spec, **place, seed=seed, name=f"head {seed}") for seed in (1, 1, 2))
     assert first["scores"] == again["scores"]
     assert first["scores"] != other["scores"]
