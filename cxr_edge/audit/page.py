@@ -58,9 +58,9 @@ def draw_file(result: Audit) -> str:
 
 def _explain(result: Audit) -> str:
     return (
-        f"Each line is a classifier without a network, trained on {result.trained_films} films and measured on "
-        f"{result.held_out_films} others, with the 95 % DeLong interval. 0.5 is chance. Within one source its look "
-        "cannot help to tell the classes apart."
+        f"Each cue is all that a plain classifier was given, trained on {result.trained_films} films and measured on "
+        f"{result.held_out_films} others, with the 95 % DeLong interval; a model comes last. 0.5 is chance. Within one "
+        "source its look cannot help to tell the classes apart."
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from cxr_edge import RESEARCH_ONLY, calibration, files, metrics
 from cxr_edge.benchmarks import stats
@@ -30,7 +31,11 @@ _RATES = np.linspace(0.0, 1.0, 101)
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as `path`.png and `path`.svg, atomically, with the research-only note at its foot."""
-    figure.text(0.99, 0.004, RESEARCH_ONLY, ha="right", va="bottom", fontsize=7, color="0.4")
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        # Room for the note, below what the axes write.
+        engine.set(rect=(0, 0.05, 1, 0.95))  # type: ignore[call-arg]
+    figure.text(0.99, 0.008, RESEARCH_ONLY, ha="right", va="bottom", fontsize=7, color="0.4")
     for suffix, facts in ((".png", {"Software": None}), (".svg", {"Date": None, "Creator": None})):
         buffer = io.BytesIO()
         # Without a salt matplotlib numbers the parts of an SVG at random, and no two runs would give the same file.
@@ -135,9 +140,12 @@ def _draw_cost(rows: list[dict[str, Any]]) -> Figure:
                 word = f"{row['backbone']}, {'float32' if kind == 'o' else 'int8'}"
                 axes.errorbar(x, value, yerr=reach, fmt=kind, color=colour, capsize=2, label=word)
         axes.set(xscale="log", xlabel=f"{label}, logarithmic")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("AUC with 95 % DeLong interval")
-    figure.axes[1].legend(loc="lower right", frameon=False, fontsize=8)
+    figure.axes[0].legend(loc="upper right", frameon=False, fontsize=8)
     return figure
 
 
