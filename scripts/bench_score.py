@@ -4,7 +4,8 @@
 
 Throughput: worker processes that score take turns with the same number that only run the model on films decoded
 before, with one interpreter on a thread, and with one interpreter that has all cores. Cost: the whole command on
-folders of growing size, which are links to 300 different simulated films, drawn here. Writes build/bench-score.json. On a busy machine the processor times and the ratios of one run are what to read.
+folders of growing size, which are links to 300 different simulated films, drawn here. Writes build/bench-score.json.
+On a busy machine the processor times and the ratios of one run are what to read.
 """
 
 from __future__ import annotations
@@ -90,8 +91,11 @@ def draw_films(folder: Path, side_px: int) -> list[Path]:
 
 def time_engine(work: Any, tasks: Sequence[Any], workers: int) -> tuple[float, float]:
     """Return milliseconds a film, passed and of the processor, once all workers are under way."""
-    stamps, used = [], []
+    stamps: list[float] = []
+    used: list[float] = []
     for _, seconds in engines.run("local", work, iter(tasks), workers=workers):
+        if isinstance(seconds, engines.Lost):
+            raise SystemExit(f"a worker died: {seconds.reason}")
         stamps.append(time.perf_counter())
         used.append(seconds)
     films = (len(tasks) - workers) * TURN

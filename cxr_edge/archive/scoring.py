@@ -41,6 +41,7 @@ class Scorer:
     root: Path
     heatmap: Path | None = None
     _runtime: runtimes.Runtime | None = field(default=None, repr=False)
+    _reader: Reader | None = field(default=None, repr=False)
 
     def open(self) -> None:
         """Open the model. Raises RuntimeFailure, MissingExtraError."""
@@ -51,10 +52,19 @@ class Scorer:
         if self._runtime is None:
             raise RuntimeFailure(f"{self.name}: is not open; open the scorer before it runs")
         runtime, keep = self._runtime, self.heatmap is not None
+        # Kept from partition to partition: a packed tar is then unpacked once by each worker.
+        reader = self._reader = self._reader or Reader(self.root)
         # One thread: the reader's stream goes forward, and every core has a worker of its own.
-        with Reader(self.root) as reader:
-            films = map_ahead(lambda member: _take(reader, member, keep=keep), partition.members, workers=1)
-            return [self._answer(runtime, film, partition.index) for film in films]
+        films = map_ahead(lambda member: _take(reader, member, keep=keep), partition.members, workers=1)
+        return [self._answer(runtime, film, partition.index) for film in films]
+
+    def close(self) -> None:
+        """Close the model and the container that was read last."""
+        if self._runtime is not None:
+            self._runtime.close()
+        if self._reader is not None:
+            self._reader.close()
+        self._runtime = self._reader = None
 
     def _answer(self, runtime: runtimes.Runtime, film: _Taken, index: int) -> Row:
         path = film.member.path

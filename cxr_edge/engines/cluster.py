@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, TypeVar
 
 from cxr_edge.engines import DEATHS, Lost, Work
@@ -36,7 +36,7 @@ _opened: dict[str, Work[Any, Any]] = {}
 
 def run(
     work: Work[Task, Result], tasks: Iterable[Task], *, workers: int | None = None
-) -> Iterator[tuple[Task, Result | Lost]]:
+) -> Generator[tuple[Task, Result | Lost]]:
     """Yield each task with its result as they are done; see `cxr_edge.engines.run`. Meanwhile stdout goes to stderr."""
     ray = _import_ray()
     # Ray tells of workers that died on stdout, amid the results of whoever called.

@@ -138,7 +138,17 @@ def test_a_node_that_is_killed_changes_no_byte_of_the_result(
 ) -> None:
     write_folder(tmp_path / "films", 1500)
     (tmp_path / "films" / "bad.png").write_bytes(film()[:60])
-    line = ["score", tmp_path / "films", "--out", tmp_path / "ray", "--engine", "ray", "--shard-films", "100", "--json"]
+    line: list[str | Path] = [
+        "score",
+        tmp_path / "films",
+        "--out",
+        tmp_path / "ray",
+        "--engine",
+        "ray",
+        "--shard-films",
+        "100",
+        "--json",
+    ]
     process = two_nodes.start("-m", "cxr_edge", *line, "--model", brightness_bundle.path)
     killed = two_nodes.kill_second_node()
     left_then = 16 - len(shard_bytes(tmp_path / "ray"))
@@ -157,7 +167,16 @@ def test_without_an_address_a_cluster_of_this_machine_is_started(
 ) -> None:
     write_folder(tmp_path / "films", 60)
     two_nodes.environment.pop("RAY_ADDRESS")
-    line = ["score", tmp_path / "films", "--out", tmp_path / "out", "--engine", "ray", "--workers", "1"]
+    line: list[str | Path] = [
+        "score",
+        tmp_path / "films",
+        "--out",
+        tmp_path / "out",
+        "--engine",
+        "ray",
+        "--workers",
+        "1",
+    ]
     finish(two_nodes.start("-m", "cxr_edge", *line, "--model", brightness_bundle.path))
 
     assert len(read_rows(tmp_path / "out")) == 60
