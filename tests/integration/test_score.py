@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from cxr_edge.bundle import Bundle, default_bundle_path
 from cxr_edge.classify import choose_artifact, classify, find_images
 from cxr_edge.cli import main
 from cxr_edge.errors import RuntimeFailure
-from tests.archives import film, read_rows, shard_bytes, write_folder, write_tar, write_zip
+from tests.archives import film, read_rows, shard_bytes, wait_for_shards, write_folder, write_tar, write_zip
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -217,16 +216,6 @@ def start(tmp_path: Path, brightness_bundle: Bundle) -> Iterator[Callable[..., s
     for process in started:
         process.kill()
         process.communicate()
-
-
-def wait_for_shards(folder: Path, count: int, limit_s: float = 60) -> dict[str, bytes]:
-    end_s = time.monotonic() + limit_s
-    while time.monotonic() < end_s:
-        found = shard_bytes(folder) if folder.exists() else {}
-        if len(found) >= count:
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"{len(found)} of {count} shards came")
 
 
 def test_after_kill_9_the_same_command_goes_on_and_no_film_is_lost_or_twice(

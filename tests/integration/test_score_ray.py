@@ -16,7 +16,7 @@ import pytest
 from cxr_edge.archive.run import ScoreOptions, score
 from cxr_edge.bundle import Bundle
 from cxr_edge.classify import choose_artifact
-from tests.archives import film, read_rows, shard_bytes, write_folder
+from tests.archives import film, read_rows, shard_bytes, wait_for_shards, write_folder
 
 pytest.importorskip("ray", reason="Ray, of the extra 'cluster', is not installed, or has no wheel for this machine")
 
@@ -162,24 +162,23 @@ def test_a_node_that_is_killed_changes_no_byte_of_the_result(
     assert len(read_rows(tmp_path / "ray")) == 1501
 
 
-def test_without_an_address_a_cluster_of_this_machine_is_started(
+def test_without_an_address_a_cluster_of_this_machine_is_started_and_a_signal_ends_it_cleanly(
     two_nodes: TwoNodes, tmp_path: Path, brightness_bundle: Bundle
 ) -> None:
-    write_folder(tmp_path / "films", 60)
+    write_folder(tmp_path / "films", 1200)
     two_nodes.environment.pop("RAY_ADDRESS")
-    line: list[str | Path] = [
-        "score",
-        tmp_path / "films",
-        "--out",
-        tmp_path / "out",
-        "--engine",
-        "ray",
-        "--workers",
-        "1",
-    ]
-    finish(two_nodes.start("-m", "cxr_edge", *line, "--model", brightness_bundle.path))
+    line: list[str | Path] = ["score", tmp_path / "films", "--out", tmp_path / "out", "--engine", "ray"]
+    line += ["--workers", "1", "--shard-films", "20", "--model", brightness_bundle.path]
+    stopped = two_nodes.start("-m", "cxr_edge", *line)
+    wait_for_shards(tmp_path / "out", 1)
+    stopped.terminate()
+    _, said = stopped.communicate(timeout=LIMIT_S)
+    kept = shard_bytes(tmp_path / "out")
+    finish(two_nodes.start("-m", "cxr_edge", *line))
 
-    assert len(read_rows(tmp_path / "out")) == 60
+    assert (stopped.returncode, said.splitlines()[-1]) == (130, "cxr-edge: stopped; what was finished is kept")
+    assert 1 <= len(kept) < 60
+    assert len({row["path"] for row in read_rows(tmp_path / "out")}) == len(read_rows(tmp_path / "out")) == 1200
 
 
 def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path, brightness_bundle: Bundle) -> None:
