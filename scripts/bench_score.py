@@ -30,6 +30,8 @@ from PIL import Image
 
 from cxr_edge import engines, files, images, phantom, runtimes
 from cxr_edge.ahead import count_cores
+from cxr_edge.archive import plan as plans
+from cxr_edge.archive import shards
 from cxr_edge.archive.members import Member
 from cxr_edge.archive.scoring import Partition, Scorer
 from cxr_edge.bundle import Bundle, default_bundle_path
@@ -38,6 +40,7 @@ DIFFERENT = 300
 DECODED = 50
 TURN = 100
 FOLDER = 1000
+_SHARDS = 20
 
 
 @dataclass
@@ -210,6 +213,36 @@ def measure_size(films: Sequence[Path], folder: Path, count: int) -> dict[str, A
     }
 
 
+def measure_planner(folder: Path, films: int = 200_000) -> dict[str, float]:
+    """Return processor microseconds a film of what only one process does: the plan, and the shards from rows."""
+    members = (Member(f"{index % 997:04}/{files.sha256_bytes(b'%d' % index)[:24]}.png") for index in range(films))
+    start_s = time.process_time()
+    plan = plans.make(members, folder)
+    plan_s = time.process_time() - start_s
+    start_s = time.process_time()
+    found = [plan.members(index) for index in range(plan.partitions)]
+    read_s = time.process_time() - start_s
+    bundle = Bundle.read(default_bundle_path())
+    run = shards.describe_run(bundle.manifest, bundle.artifact("int8"), plan.sha256, plan.partitions)
+    chance = np.random.default_rng(0)
+    rows = [
+        shards.Row(member.path, chance.bytes(32).hex(), (value, 1 - value), "covid", 1 + value, False)
+        for member, value in zip(found[0], chance.random(len(found[0])).tolist(), strict=True)
+    ]
+    start_s = time.process_time()
+    for index in range(_SHARDS):
+        files.write_bytes(folder / shards.shard_name(index), shards.encode(rows, run, index))
+    written_s = (time.process_time() - start_s) / _SHARDS / len(rows)
+    size = (folder / shards.shard_name(0)).stat().st_size / len(rows)
+    return {
+        "plan_us": plan_s / films * 1e6,
+        "read_us": read_s / films * 1e6,
+        "shard_us": written_s * 1e6,
+        "shard_films": float(len(rows)),
+        "shard_bytes": size,
+    }
+
+
 def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw cost per film and memory over the number of films."""
     import matplotlib
@@ -256,6 +289,8 @@ def main() -> None:
             found = measure_throughput(films[0].parent, artifact, arguments.rounds, arguments.turns)
             report["throughput"].append(found)
             print(json.dumps(found), flush=True)
+        report["planner"] = measure_planner(Path(name) / "planner")
+        print(json.dumps(report["planner"]), flush=True)
         for number, size in enumerate(size for size in arguments.sizes.split(",") if size):
             report["sizes"].append(measure_size(films, Path(name) / str(number), int(size)))
             print(json.dumps(report["sizes"][-1]), flush=True)

@@ -17,6 +17,9 @@ from cxr_edge.errors import CxrEdgeError, RuntimeFailure
 
 __all__ = ["Partition", "Scorer", "to_lost_row"]
 
+# How many films one thread hands to the other at a time: one by one costs a twentieth of the throughput.
+_TOGETHER = 4
+
 
 @dataclass(frozen=True)
 class Partition:
@@ -54,9 +57,16 @@ class Scorer:
         runtime, keep = self._runtime, self.heatmap is not None
         # Kept from partition to partition: a packed tar is then unpacked once by each worker.
         reader = self._reader = self._reader or Reader(self.root)
+        # Bytes that are kept for an overlay may be many, so those films are handed over one by one.
+        size, members = 1 if keep else _TOGETHER, partition.members
+        parts = [members[at : at + size] for at in range(0, len(members), size)]
+
+        def take(part: Sequence[Member]) -> list[_Taken]:
+            return [_take(reader, member, keep=keep) for member in part]
+
         # One thread: the reader's stream goes forward, and every core has a worker of its own.
-        films = map_ahead(lambda member: _take(reader, member, keep=keep), partition.members, workers=1)
-        return [self._answer(runtime, film, partition.index) for film in films]
+        taken = map_ahead(take, parts, workers=1)
+        return [self._answer(runtime, film, partition.index) for films in taken for film in films]
 
     def close(self) -> None:
         """Close the model and the container that was read last."""
