@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import random
 import struct
 import tarfile
 import tracemalloc
@@ -233,3 +235,22 @@ def test_a_header_that_claims_to_be_vast_takes_no_memory(tmp_path: Path) -> None
 
     assert "a header is larger than a header can be" in member.fault
     assert peak < 8 * 2**20
+
+
+@pytest.mark.parametrize("name", ["f.zip", "f.tar", "f.tar.gz", "f.tar.xz"])
+def test_no_damage_of_a_container_raises_anything_but_faults_and_image_errors(tmp_path: Path, name: str) -> None:
+    contents = {f"{number}.png": b"film %d" % number * 40 for number in range(6)}
+    modes = {"f.tar": "w", "f.tar.gz": "w:gz", "f.tar.xz": "w:xz"}
+    path = tmp_path / name
+    whole = (write_tar(path, contents, modes[name]) if name in modes else write_zip(path, contents)).read_bytes()
+    chance, read = random.Random(name), 0
+    for _ in range(250):
+        damaged = bytearray(whole)
+        for _ in range(chance.randint(1, 6)):
+            damaged[chance.randrange(len(damaged))] = chance.choice((0, 255, chance.randrange(256)))
+        path.write_bytes(damaged[: chance.choice((len(damaged), chance.randrange(len(damaged))))])
+        with Reader(tmp_path) as reader:
+            for member in list_members(path):
+                with contextlib.suppress(ImageError, UnsafeFileError):
+                    read += bool(reader.read(member))
+    assert read > 0
