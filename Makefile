@@ -45,10 +45,11 @@ format: $(READY) ## put the code into the one format
 docs: $(READY) ## write docs/cli.md from the commands' own help
 	$(BIN)/python scripts/help_text.py
 
-bench-self: $(READY) ## measure our own speed: bench against the runtimes' tools, training, export, classify
+bench-self: $(READY) ## measure our own speed: bench against the runtimes' tools, training, export, classify, score
 	$(BIN)/python scripts/bench_fidelity.py
 	$(BIN)/python scripts/bench_self.py
 	$(BIN)/python scripts/bench_export.py
+	$(BIN)/python scripts/bench_score.py
 
 clean: ## remove what was built and cached; the virtual environment stays
 	rm -rf build dist .cache .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* *.egg-info

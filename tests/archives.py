@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,3 +65,14 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
 
 def shard_bytes(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.glob("part-*.parquet"))}
+
+
+def wait_for_shards(folder: Path, count: int, limit_s: float = 60) -> dict[str, bytes]:
+    """Wait until a run has written so many shards, and return them."""
+    end_s = time.monotonic() + limit_s
+    while time.monotonic() < end_s:
+        found = shard_bytes(folder) if folder.exists() else {}
+        if len(found) >= count:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"{len(found)} of {count} shards came")

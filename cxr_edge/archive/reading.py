@@ -37,11 +37,11 @@ class Reader:
             raise ImageError(f"{member.path}: {member.fault}")
         if member.kind == "file":
             return self._read_file(member)
-        damage = zips.DAMAGE if member.kind == "zip" else tars.DAMAGE
+        container = zips if member.kind == "zip" else tars
         try:
-            stream = self._open(member)
-            return (zips if member.kind == "zip" else tars).read_member(stream, member)
-        except damage as error:
+            content: bytes = container.read_member(self._open(member), member)
+            return content
+        except container.DAMAGE as error:
             # Its position, or what it has unpacked, can no longer be trusted.
             self.close()
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

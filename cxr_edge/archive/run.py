@@ -16,13 +16,15 @@ from cxr_edge.archive import plan as plans
 from cxr_edge.archive import shards, survey
 from cxr_edge.archive.scoring import Partition, Scorer, to_lost_row
 from cxr_edge.bundle import Artifact, Bundle
-from cxr_edge.errors import OutputError, UsageError
+from cxr_edge.errors import OutputError, RuntimeFailure, UsageError
 from cxr_edge.progress import Progress, say
 
 __all__ = ["ScoreOptions", "Summary", "score"]
 
 _LOCK_NAME = "_lock"
 _NAMED_ERRORS = 10
+# After so many tasks at which the workers died, and none that was done, the fault is not the films'.
+_HOPELESS = 3
 
 
 @dataclass(frozen=True)
@@ -128,29 +130,49 @@ def _score_rest(
     tasks = (Partition(index, plan.members(index)) for index in left)
     lost: list[Partition] = []
     started_s = time.monotonic()
-    with Progress("scoring films", films) as progress:
-        for partition, answer in engines.run(options.engine, scorer, tasks, workers=options.workers):
+    with (
+        Progress("scoring films", films) as progress,
+        contextlib.closing(engines.run(options.engine, scorer, tasks, workers=options.workers)) as answers,
+    ):
+        for partition, answer in answers:
             if isinstance(answer, engines.Lost):
                 say(f"cxr-edge: partition {partition.index}: {answer.reason}; its films are tried one by one")
                 lost.append(partition)
+                _refuse_hopeless(answer, len(lost) < _HOPELESS or progress.done)
                 continue
             files.write_bytes(out / shards.shard_name(partition.index), shards.encode(answer, run, partition.index))
             rate = (progress.done + len(answer)) / max(time.monotonic() - started_s, 1e-6)
             progress.advance(len(answer), f"{rate:.0f} films/s")
         for partition in lost:
-            rows = _score_singly(partition, scorer, options)
+            rows = _score_singly(partition, scorer, options, progress.done)
             files.write_bytes(out / shards.shard_name(partition.index), shards.encode(rows, run, partition.index))
             progress.advance(len(rows))
     return films
 
 
-def _score_singly(partition: Partition, scorer: Scorer, options: ScoreOptions) -> list[shards.Row]:
+def _score_singly(partition: Partition, scorer: Scorer, options: ScoreOptions, done: int) -> list[shards.Row]:
     """Return the rows of a partition at which workers died, the films that are to blame with an error."""
     tasks = [Partition(number, [member]) for number, member in enumerate(partition.members)]
     rows: dict[int, shards.Row] = {}
-    for task, answer in engines.run(options.engine, _Single(scorer, partition.index), tasks, workers=options.workers):
-        rows[task.index] = to_lost_row(task.members[0]) if isinstance(answer, engines.Lost) else answer[0]
+    work = _Single(scorer, partition.index)
+    with contextlib.closing(engines.run(options.engine, work, tasks, workers=options.workers)) as answers:
+        for task, answer in answers:
+            if isinstance(answer, engines.Lost):
+                rows[task.index] = to_lost_row(task.members[0])
+                _refuse_hopeless(answer, done or len(rows) < min(len(tasks), _HOPELESS))
+            else:
+                rows[task.index] = answer[0]
+                done += 1
     return [rows[number] for number in range(len(tasks))]
+
+
+def _refuse_hopeless(lost: engines.Lost, hope: int) -> None:
+    """Give up where workers die whatever they are given. Raises RuntimeFailure."""
+    if not hope:
+        raise RuntimeFailure(
+            f"no worker gets a film done: {lost.reason}; see that they have memory, and the same cxr-edge wherever "
+            "they run"
+        )
 
 
 @dataclass

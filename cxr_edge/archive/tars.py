@@ -75,8 +75,8 @@ def list_members(path: Path, place: str) -> Iterator[Member]:
         guarded = _Guarded(stream, limit_bytes)
         with tarfile.open(fileobj=cast(BinaryIO, guarded), mode="r:") as tar:
             while (info := tar.next()) is not None:
-                # tarfile keeps every member that it has seen.
-                tar.members.clear()
+                # tarfile keeps every member that it has seen, in a list that its types do not name.
+                tar.members.clear()  # type: ignore[attr-defined]
                 member = _to_member(place, info)
                 if member is not None:
                     yield member

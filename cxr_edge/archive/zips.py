@@ -131,23 +131,16 @@ def _to_member(place: str, entry: tuple[int, ...], raw: bytes, extra: bytes, shi
 
 def _widen(entry: tuple[int, ...], extra: bytes) -> tuple[int, int]:
     """Return the packed size and the offset of an entry, from its zip64 field where they do not fit in 32 bits."""
-    packed_size, size, offset = entry[8], entry[9], entry[16]
-    if _FULL not in (packed_size, size, offset):
-        return packed_size, offset
+    # In the order in which the field has those that do not fit.
+    sizes = [entry[9], entry[8], entry[16]]
     at = 0
-    while at + 4 <= len(extra):
+    while _FULL in sizes and at + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, at)
         if kind == 1:
             values = iter(struct.unpack_from(f"<{length // 8}Q", extra, at + 4))
-            # Only those that do not fit are there, in this order.
-            for is_full, which in ((size == _FULL, ""), (packed_size == _FULL, "packed"), (offset == _FULL, "offset")):
-                value = next(values, _FULL) if is_full else 0
-                if is_full and which == "packed":
-                    packed_size = value
-                elif is_full and which == "offset":
-                    offset = value
+            sizes = [next(values, _FULL) if size == _FULL else size for size in sizes]
         at += 4 + length
-    return packed_size, offset
+    return sizes[1], sizes[2]
 
 
 def _exactly(handle: BinaryIO, size: int) -> bytes:

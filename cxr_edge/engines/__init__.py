@@ -9,7 +9,7 @@ do twice. A task whose workers die each time comes back as `Lost`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -48,12 +48,12 @@ class Lost:
 
 def run(
     engine: str, work: Work[Task, Result], tasks: Iterable[Task], *, workers: int | None = None
-) -> Iterator[tuple[Task, Result | Lost]]:
+) -> Generator[tuple[Task, Result | Lost]]:
     """Yield each task with its result, or with Lost, as they are done.
 
     `workers` is how many run at once: by default one for each core of this machine, or of the cluster. Only so many
-    tasks are taken ahead of the results. Raises UsageError for an unknown engine, what `work` raises, and for Ray
-    MissingExtraError and RuntimeFailure.
+    tasks are taken ahead of the results. Closing the generator ends the workers. Raises UsageError for an unknown
+    engine, what `work` raises, and for Ray MissingExtraError and RuntimeFailure.
     """
     if engine == "local":
         from cxr_edge.engines import local

@@ -7,12 +7,14 @@ in reach.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
+import sys
 import threading
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, TypeVar
 
 from cxr_edge.engines import DEATHS, Lost, Work
@@ -34,14 +36,16 @@ _opened: dict[str, Work[Any, Any]] = {}
 
 def run(
     work: Work[Task, Result], tasks: Iterable[Task], *, workers: int | None = None
-) -> Iterator[tuple[Task, Result | Lost]]:
-    """Yield each task with its result as they are done; see `cxr_edge.engines.run`."""
+) -> Generator[tuple[Task, Result | Lost]]:
+    """Yield each task with its result as they are done; see `cxr_edge.engines.run`. Meanwhile stdout goes to stderr."""
     ray = _import_ray()
-    _connect(ray, workers)
-    try:
-        yield from _drain(ray, work, iter(tasks), workers)
-    finally:
-        ray.shutdown()
+    # Ray tells of workers that died on stdout, amid the results of whoever called.
+    with contextlib.redirect_stdout(sys.stderr):
+        _connect(ray, workers)
+        try:
+            yield from _drain(ray, work, iter(tasks), workers)
+        finally:
+            ray.shutdown()
 
 
 def serve(key: str, place: list[Any], task: Any) -> Any:

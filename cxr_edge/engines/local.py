@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
@@ -29,7 +29,7 @@ _END_S = 5.0
 
 def run(
     work: Work[Task, Result], tasks: Iterable[Task], *, workers: int | None = None
-) -> Iterator[tuple[Task, Result | Lost]]:
+) -> Generator[tuple[Task, Result | Lost]]:
     """Yield each task with its result as they are done; see `cxr_edge.engines.run`."""
     pool: _Pool[Task, Result] = _Pool(work, iter(tasks), workers or count_cores())
     try:

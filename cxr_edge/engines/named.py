@@ -7,6 +7,7 @@ A function is sent by its name, so it must be importable where it runs, and its 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,13 +67,14 @@ def run_all(
         if path.exists():
             results[task.name] = _read(path, task)
     left = [task for task in tasks if task.name not in results]
-    for task, answer in engines.run(engine, _Calls(), left, workers=workers):
-        if isinstance(answer, engines.Lost):
-            raise RuntimeFailure(f"{task.name}: {answer.reason}; give it more memory, and run the same command again")
-        files.write_json(folder / f"{task.name}.json", {"call": task.call, "result": answer})
-        results[task.name] = json.loads(json.dumps(answer))
-        if progress is not None:
-            progress(len(results), len(tasks))
+    with contextlib.closing(engines.run(engine, _Calls(), left, workers=workers)) as answers:
+        for task, answer in answers:
+            if isinstance(answer, engines.Lost):
+                raise RuntimeFailure(f"{task.name}: {answer.reason}; give it more memory, and run it again")
+            files.write_json(folder / f"{task.name}.json", {"call": task.call, "result": answer})
+            results[task.name] = json.loads(json.dumps(answer))
+            if progress is not None:
+                progress(len(results), len(tasks))
     return {task.name: results[task.name] for task in tasks}
 
 

@@ -93,3 +93,14 @@ def test_a_command_opens_no_connection(
     Image.new("L", (300, 300)).save("film.png")
 
     assert watch(unshare, sys.executable, "-m", "cxr_edge.cli", *arguments) == (0, "", 0)
+
+
+def test_scoring_on_this_machine_opens_no_connection(
+    unshare: tuple[str, ...], brightness_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", (300, 300)).save("film.png")
+    line = ("score", "film.png", "--out", "scores", "--model", "brightness")
+    code, _, tried = watch(unshare, sys.executable, "-m", "cxr_edge.cli", *line)
+
+    assert (code, tried) == (0, 0)

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,8 @@ from cxr_edge.archive.run import ScoreOptions, score
 from cxr_edge.bundle import Bundle, default_bundle_path
 from cxr_edge.classify import choose_artifact, classify, find_images
 from cxr_edge.cli import main
-from tests.archives import film, read_rows, shard_bytes, write_folder, write_tar, write_zip
+from cxr_edge.errors import RuntimeFailure
+from tests.archives import film, read_rows, shard_bytes, wait_for_shards, write_folder, write_tar, write_zip
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -152,7 +152,15 @@ def test_the_exit_code_is_1_when_no_film_could_be_read(tmp_path: Path, brightnes
 
 def test_overlays_are_written_a_film_each_and_not_among_the_films(tmp_path: Path, brightness_bundle: Bundle) -> None:
     write_folder(tmp_path / "films", 12)
-    line = [tmp_path / "films", "--out", tmp_path / "out", "--model", brightness_bundle.path, "--shard-films", "6"]
+    line: list[str | Path] = [
+        tmp_path / "films",
+        "--out",
+        tmp_path / "out",
+        "--model",
+        brightness_bundle.path,
+        "--shard-films",
+        "6",
+    ]
     refused = invoke(*line, "--heatmap", tmp_path / "films" / "maps")
     done = invoke(*line, "--heatmap", tmp_path / "maps")
 
@@ -175,7 +183,7 @@ def test_another_model_is_refused(tmp_path: Path, brightness_bundle: Bundle) -> 
 
 def test_an_archive_that_changed_is_refused_unless_asked_for(tmp_path: Path, brightness_bundle: Bundle) -> None:
     write_folder(tmp_path / "films", 3)
-    line = [tmp_path / "films", "--out", tmp_path / "out", "--model", brightness_bundle.path]
+    line: list[str | Path] = [tmp_path / "films", "--out", tmp_path / "out", "--model", brightness_bundle.path]
     invoke(*line)
     (tmp_path / "films" / "new.png").write_bytes(film(9))
     refused, resumed = invoke(*line), invoke(*line, "--as-listed")
@@ -187,7 +195,7 @@ def test_an_archive_that_changed_is_refused_unless_asked_for(tmp_path: Path, bri
 
 def test_another_size_of_shards_is_refused(tmp_path: Path, brightness_bundle: Bundle) -> None:
     write_folder(tmp_path / "films", 3)
-    line = [tmp_path / "films", "--out", tmp_path / "out", "--model", brightness_bundle.path]
+    line: list[str | Path] = [tmp_path / "films", "--out", tmp_path / "out", "--model", brightness_bundle.path]
     invoke(*line)
 
     assert "has 50; leave the option out" in invoke(*line, "--shard-films", "7").stderr
@@ -208,16 +216,6 @@ def start(tmp_path: Path, brightness_bundle: Bundle) -> Iterator[Callable[..., s
     for process in started:
         process.kill()
         process.communicate()
-
-
-def wait_for_shards(folder: Path, count: int, limit_s: float = 60) -> dict[str, bytes]:
-    end_s = time.monotonic() + limit_s
-    while time.monotonic() < end_s:
-        found = shard_bytes(folder) if folder.exists() else {}
-        if len(found) >= count:
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"{len(found)} of {count} shards came")
 
 
 def test_after_kill_9_the_same_command_goes_on_and_no_film_is_lost_or_twice(
@@ -304,6 +302,21 @@ def test_a_film_that_kills_its_process_is_a_row_and_the_rest_is_scored(
     assert summary.tally.films == 13
     assert list(errors) == ["killer.png"]
     assert errors["killer.png"].startswith("the process that read it died")
+
+
+def test_a_run_whose_workers_die_at_every_film_ends_with_an_error(
+    tmp_path: Path, brightness_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path / "films", 8)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(KILLER.replace("KILL", ""))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    for shard_films in (1, 8):
+        out = tmp_path / f"out{shard_films}"
+        options = ScoreOptions(workers=2, shard_films=shard_films)
+        with pytest.raises(RuntimeFailure, match="no worker gets a film done"):
+            score(tmp_path / "films", out, brightness_bundle, choose_artifact(brightness_bundle), options)
+        assert shard_bytes(out) == {}
 
 
 KILLER = """

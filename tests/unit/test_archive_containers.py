@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import random
 import struct
 import tarfile
 import tracemalloc
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from cxr_edge.archive import tars, zips
 from cxr_edge.archive.members import Member
 from cxr_edge.archive.reading import Reader
+from cxr_edge.archive.scoring import Partition, Scorer
 from cxr_edge.archive.survey import list_members
+from cxr_edge.bundle import Bundle
+from cxr_edge.classify import choose_artifact
 from cxr_edge.errors import ImageError, UnsafeFileError
 from cxr_edge.images import MAX_FILE_BYTES
 from tests.archives import film, read_all, write_tar, write_zip
@@ -176,16 +182,27 @@ def test_a_damaged_header_in_the_middle_of_a_tar_is_told_of(tmp_path: Path) -> N
     assert [(member.path, member.kind) for member in members_of(path)] == [("f.tar", "fault"), ("f.tar/a.png", "tar")]
 
 
-def test_a_packed_tar_is_unpacked_once_and_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    contents = {f"{number}.png": film(number) for number in range(50)}
-    path = write_tar(tmp_path / "f.tar.gz", contents, "w:gz")
+def test_a_worker_unpacks_a_packed_tar_once_whatever_its_partitions(
+    tmp_path: Path, brightness_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_tar(tmp_path / "f.tar.gz", {f"{number}.png": film(number) for number in range(50)}, "w:gz")
+    members = [Member.from_line(line) for line in sorted(member.to_line() for member in members_of(path))]
     opened: list[Path] = []
     original = tars.open_stream
-    monkeypatch.setattr(tars, "open_stream", lambda path: (opened.append(path), original(path))[1])
-    members = [Member.from_line(line) for line in sorted(member.to_line() for member in members_of(path))]
-    opened.clear()
 
-    assert len(read_all(tmp_path, members)) == 50
+    def open_stream(path: Path) -> BinaryIO:
+        opened.append(path)
+        return original(path)
+
+    monkeypatch.setattr(tars, "open_stream", open_stream)
+    artifact = choose_artifact(brightness_bundle)
+    model = brightness_bundle.artifact_bytes(artifact)
+    scorer = Scorer(model, artifact.format, artifact.name, brightness_bundle.manifest, tmp_path)
+    scorer.open()
+    rows = [row for at in range(0, 50, 10) for row in scorer.run(Partition(at, members[at : at + 10]))]
+    scorer.close()
+
+    assert [row.error for row in rows] == [None] * 50
     assert opened == [path]
     assert [member.offset for member in members] == sorted(member.offset for member in members)
 
@@ -195,7 +212,7 @@ def test_a_packed_tar_that_would_fill_a_disk_is_not_read_on(tmp_path: Path) -> N
         for name in ("a.png", "b.png", "c.png", "d.png"):
             info = tarfile.TarInfo(name)
             info.size = 120 * 2**20
-            archive.addfile(info, _Zeros())  # type: ignore[arg-type]
+            archive.addfile(info, _Zeros())
     members = members_of(tmp_path / "bomb.tar.gz")
 
     assert [member.fault.count("unpacks to far more") for member in members if member.kind == "fault"] == [1]
@@ -218,3 +235,22 @@ def test_a_header_that_claims_to_be_vast_takes_no_memory(tmp_path: Path) -> None
 
     assert "a header is larger than a header can be" in member.fault
     assert peak < 8 * 2**20
+
+
+@pytest.mark.parametrize("name", ["f.zip", "f.tar", "f.tar.gz", "f.tar.xz"])
+def test_no_damage_of_a_container_raises_anything_but_faults_and_image_errors(tmp_path: Path, name: str) -> None:
+    contents = {f"{number}.png": b"film %d" % number * 40 for number in range(6)}
+    modes = {"f.tar": "w", "f.tar.gz": "w:gz", "f.tar.xz": "w:xz"}
+    path = tmp_path / name
+    whole = (write_tar(path, contents, modes[name]) if name in modes else write_zip(path, contents)).read_bytes()
+    chance, read = random.Random(name), 0
+    for _ in range(250):
+        damaged = bytearray(whole)
+        for _ in range(chance.randint(1, 6)):
+            damaged[chance.randrange(len(damaged))] = chance.choice((0, 255, chance.randrange(256)))
+        path.write_bytes(damaged[: chance.choice((len(damaged), chance.randrange(len(damaged))))])
+        with Reader(tmp_path) as reader:
+            for member in list_members(path):
+                with contextlib.suppress(ImageError, UnsafeFileError):
+                    read += bool(reader.read(member))
+    assert read > 0

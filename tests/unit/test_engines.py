@@ -39,7 +39,7 @@ def test_tasks_are_taken_only_as_workers_get_free(tmp_path: Path) -> None:
     results = engines.run("local", Doubler(tmp_path), tasks(), workers=2)
     next(results)
     assert len(taken) <= 5
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert multiprocessing.active_children() == []
 
 
@@ -49,14 +49,16 @@ def test_no_more_workers_are_started_than_there_are_tasks(tmp_path: Path) -> Non
 
 
 def test_a_task_whose_worker_dies_is_given_to_another(tmp_path: Path) -> None:
-    found = dict(engines.run("local", Doubler(tmp_path, deaths=2), ["a", 1, 2, 3], workers=2))
+    mixed: list[int | str] = ["a", 1, 2, 3]
+    found = dict(engines.run("local", Doubler(tmp_path, deaths=2), mixed, workers=2))
 
     assert found == {"a": -1, 1: 2, 2: 4, 3: 6}
     assert len(list(tmp_path.glob("a-died-*"))) == 2
 
 
 def test_a_task_whose_workers_always_die_is_lost_and_stops_no_other(tmp_path: Path) -> None:
-    found = dict(engines.run("local", Doubler(tmp_path, deaths=99), [1, "a", 2], workers=1))
+    mixed: list[int | str] = [1, "a", 2]
+    found = dict(engines.run("local", Doubler(tmp_path, deaths=99), mixed, workers=1))
 
     assert (found[1], found[2]) == (2, 4)
     assert found["a"] == Lost("its process died 3 times, at last with code -9")

@@ -20,7 +20,7 @@ import cxr_edge
 ROOT = Path(__file__).resolve().parents[2]
 MAPPED = {"cxr_edge": "cxr_edge", "export": "cxr_edge/export", "benchmarks": "cxr_edge/benchmarks"}
 HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "matplotlib", "scipy", "pydicom", "ai_edge_litert"}
-SET_UP_EXTRAS = ("train", "export", "onnx", "gpu", "dicom", "interop", "test")
+SET_UP_EXTRAS = ("train", "export", "onnx", "gpu", "dicom", "archive", "cluster", "interop", "test")
 
 # Written so that neither expression finds itself.
 MACHINE_PATH = re.compile(rb"(?<![\w.~-])/(?:root|work|Users|opt/wheels|tmp/[a-z]+)/|/home/(?!pi\b|user\b|\*)\w")
