@@ -108,11 +108,18 @@ def _show_backbones(result: dict[str, Any]) -> list[str]:
         ]
     if exports:
         heads = ("backbone", "artifact", "MB", "AUC", "flips", "p50 ms", "p90 ms", "peak MiB")
-        parts += [
-            "## On this machine\n\nOne film at a time, one thread; int8 as the stock converter makes it.",
-            table(heads, exports),
-        ]
+        parts += ["## On this machine\n\nOne film at a time, one thread; int8 as the stock converter makes it."]
+        parts += [table(heads, exports), *_list_warnings(result["rows"])]
     return parts
+
+
+def _list_warnings(rows: list[dict[str, Any]]) -> list[str]:
+    found = [
+        f"- {row['backbone']}: {warning}"
+        for row in rows
+        for warning in (row.get("exported") or {"warnings": ()})["warnings"]
+    ]
+    return ["\n".join(["What bench warned of:", "", *found])] if found else []
 
 
 def _show_pairs(result: dict[str, Any]) -> str:

@@ -94,8 +94,14 @@ def test_a_head_put_onto_its_backbone_answers_as_it_did_on_features(films: Path,
 
 
 def test_the_same_seed_gives_the_same_head(films: Path, weights: Path, cache: Path) -> None:
-    place = {"data": str(films), "weights": file_in(weights), "cache": str(cache)}
-    spec = {"backbone": "mobilenetv2", "balance": "focal", "epochs": 2, "films": None, "positive": "covid"}
+    place: dict[str, Any] = {"data": str(films), "weights": file_in(weights), "cache": str(cache)}
+    spec: dict[str, Any] = {
+        "backbone": "mobilenetv2",
+        "balance": "focal",
+        "epochs": 2,
+        "films": None,
+        "positive": "covid",
+    }
     first, again, other = (train_head(**spec, **place, seed=seed, name=f"head {seed}") for seed in (1, 1, 2))
     assert first["scores"] == again["scores"]
     assert first["scores"] != other["scores"]
