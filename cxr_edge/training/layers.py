@@ -12,6 +12,9 @@ from cxr_edge.training.model import backbone_of
 
 __all__ = ["Block", "Size", "list_blocks", "measure", "summarise"]
 
+# What Rich takes for the width of a place that is no terminal; wider tables lose their last columns there.
+_WIDTH = 80
+
 
 @dataclass(frozen=True)
 class Size:
@@ -45,10 +48,10 @@ def measure(classifier: keras.Model) -> Size:
 
 
 def summarise(classifier: keras.Model) -> str:
-    """Return Keras' summary of the classifier and then of its backbone, as text 110 characters wide."""
+    """Return Keras' summary of the classifier and then of its backbone, as text 80 characters wide."""
     lines: list[str] = []
     for model in (classifier, backbone_of(classifier)):
-        model.summary(line_length=110, print_fn=lambda line, **_: lines.append(line), show_trainable=True)
+        model.summary(line_length=_WIDTH, print_fn=lambda line, **_: lines.append(line), show_trainable=True)
     return "\n".join(lines) + "\n"
 
 
