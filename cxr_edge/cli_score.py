@@ -104,5 +104,6 @@ def _describe(summary: Summary) -> str:
     named = sum(item["films"] for item in facts["errors"])
     if named < facts["failed"]:
         lines.append(f"{facts['failed'] - named:>10}  with other errors")
-    lines.append(f"{facts['films']:>10}  films in {facts['shards']} shards in {printable(facts['out'])}")
+    shards = "1 shard" if facts["shards"] == 1 else f"{facts['shards']} shards"
+    lines.append(f"{facts['films']:>10}  films in {shards} in {printable(facts['out'])}")
     return "\n".join([*lines, facts["research_only"], ""])
