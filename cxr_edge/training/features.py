@@ -6,9 +6,9 @@ A frozen backbone gives the same answer every time, so a hundred trainings of a 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -47,7 +47,7 @@ def extract(classifier: keras.Model, pixels: Pixels, label: str) -> Floats:
     return np.concatenate(rows)
 
 
-def keep(path: Path, key: str, make: Any) -> Floats:
+def keep(path: Path, key: str, make: Callable[[], Floats]) -> Floats:
     """Return the features kept in `path` under `key`, a hash of all they depend on, else what `make()` gives, kept.
 
     Raises OutputError where it cannot be written.
@@ -55,7 +55,7 @@ def keep(path: Path, key: str, make: Any) -> Floats:
     kept = _read(path)
     if kept is not None and kept.key == key:
         return kept.features
-    features: Floats = make()
+    features = make()
     with files.atomic_write(path) as handle:
         np.savez(handle, allow_pickle=False, key=np.array(key), features=features)
     return features

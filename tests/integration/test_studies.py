@@ -23,6 +23,7 @@ from cxr_edge.errors import UsageError
 from cxr_edge.runtimes.keras import load_model
 from cxr_edge.studies import backbones, balance, gradcam, unfreeze
 from cxr_edge.studies.heads import HeadSpec, Place, all_features, train_head
+from cxr_edge.studies.work import Engine
 from cxr_edge.training import layers
 from cxr_edge.training.heads import HeadOptions, fit_head, put_head
 from cxr_edge.training.model import backbone_of, build_classifier
@@ -70,6 +71,14 @@ def test_heads_on_features_of_a_trained_backbone_tell_the_classes_apart(balanced
 
 def test_a_result_names_no_place_on_the_machine(balanced: dict[str, Any], films: Path) -> None:
     assert str(films.parent) not in json.dumps(balanced)
+
+
+def test_ray_runs_the_trainings_and_they_are_kept(films: Path, weights: Path, tmp_path: Path) -> None:
+    options = balance.BalanceOptions(str(films), str(weights), ways=("none",), seeds=(0,), epochs=2)
+    here = balance.run(options, tmp_path / "here")
+    there = balance.run(options, tmp_path / "there", engine=Engine("ray", 1))
+    assert there["rows"] == here["rows"]
+    assert len(list((tmp_path / "there" / "trainings").glob("*.json"))) == 1
 
 
 def test_features_are_computed_once(films: Path, weights: Path, cache: Path) -> None:
