@@ -98,6 +98,8 @@ OWN_MODULES = {
         "cli_build",
         "cli_films",
         "cli_report",
+        "cli_score",
+        "cli_study",
         "cli_devices",
         "cli_verify",
         "errors",
