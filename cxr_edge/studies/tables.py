@@ -51,6 +51,10 @@ def _within(figures: dict[str, Any]) -> str:
     return "; ".join(f"{source} {_span([own['auc'], *own['auc_95']])}" for source, own in found) or "-"
 
 
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+
+
 def _range(values: list[float], digits: int = 3) -> str:
     return f"{np.mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
@@ -128,9 +132,9 @@ def _show_pairs(result: dict[str, Any]) -> str:
             str(pair["from"]),
             str(pair["to"]) + (f", seed number {pair['seed_number'] + 1}" if "seed_number" in pair else ""),
             _span(pair["auc_change"]),
-            f"{pair['p_delong']:.3f}",
+            _p(pair["p_delong"]),
             f"{pair['calls_lost']} / {pair['calls_gained']}",
-            f"{pair['p_mcnemar']:.3f}",
+            _p(pair["p_mcnemar"]),
         ]
         for pair in result["pairs"]
     ]
