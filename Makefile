@@ -50,10 +50,11 @@ fuzz: $(READY) ## try 20,000 mutants of each format, and kill -9 and full disks 
 	$(BIN)/python -m tests.fuzz.run --mutants 20000
 	CXR_EDGE_LONG=1 $(BIN)/pytest tests/fault tests/fuzz tests/attacks
 
-bench-self: $(READY) ## measure our own speed: bench against the runtimes' tools, training, export, classify
+bench-self: $(READY) ## measure our own speed: bench against the runtimes' tools, training, export, classify, score
 	$(BIN)/python scripts/bench_fidelity.py
 	$(BIN)/python scripts/bench_self.py
 	$(BIN)/python scripts/bench_export.py
+	$(BIN)/python scripts/bench_score.py
 
 clean: ## remove what was built and cached; the virtual environment stays
 	rm -rf build dist .cache .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* *.egg-info

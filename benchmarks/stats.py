@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge.metrics import Bools, Floats, Interval
+from cxr_edge.metrics import Bools, Floats, Interval, proportion
 
 __all__ = [
     "CALIBRATION_BINS",
@@ -56,15 +56,6 @@ def mcnemar(lost: int, gained: int) -> float:
         tail += term
     # Whole numbers throughout: 2**-total is below what a float holds from 1,075 films on.
     return float(min(1.0, 2 * tail / 2**total))
-
-
-def proportion(count: int, total: int) -> Interval:
-    """Return count / total with Wilson's score interval (Wilson 1927), which holds near 0 and 1 and for few films."""
-    z = NormalDist().inv_cdf(0.5 + _LEVEL / 2)
-    share = count / total
-    middle = (share + z**2 / (2 * total)) / (1 + z**2 / total)
-    reach = z / (1 + z**2 / total) * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
-    return Interval(share, max(middle - reach, 0.0), min(middle + reach, 1.0))
 
 
 def brier(scores: Floats, positive: Bools) -> float:

@@ -78,7 +78,8 @@ class Manifest:
     """What manifest.json says. `labels` is the order of the probabilities; `threshold` applies to `positive`.
 
     `typicality_limit` is the value of the `typicality` output above which a film is unlike the training films, or
-    None where the model has no such output. `files` are the hashes of what else belongs to the bundle.
+    None where the model has no such output. `files` are the hashes of what else belongs to the bundle. `calibration` is
+    what `calibration.Calibration` says of the threshold and the temperature; it is empty where nothing was fitted.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Manifest:
     artifacts: Mapping[str, Artifact]
     typicality_limit: float | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    calibration: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -136,6 +138,7 @@ class Manifest:
             artifacts=_read_artifacts(reader),
             typicality_limit=limit,
             files=_read_hashes(reader),
+            calibration=reader.get("calibration", dict) if "calibration" in value else {},
             metrics=reader.get("metrics", dict),
             provenance=reader.get("provenance", dict),
         )

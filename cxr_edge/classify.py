@@ -24,10 +24,12 @@ from cxr_edge.errors import BundleError, CxrEdgeError, DataError, RuntimeFailure
 __all__ = [
     "HEATMAP_SHAPE",
     "STDIN",
+    "Decoded",
     "Prediction",
     "answer",
     "choose_artifact",
     "classify",
+    "decode",
     "exit_code",
     "find_images",
     "predict",
@@ -118,7 +120,49 @@ def predict(runtime: runtimes.Runtime, manifest: Manifest, path: Path, content: 
 
     A film that cannot be read, or that the model fails on, gives a prediction with the error.
     """
-    return _answer(runtime, manifest, _read(path, content))
+    return answer(runtime, manifest, decode(path, content))
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """The film at `path` as `decode` found it, or the `error` that kept it from being read."""
+
+    path: Path
+    film: images.Film | None
+    decode_ms: float
+    error: str | None = None
+
+
+def decode(path: Path, content: bytes | None = None) -> Decoded:
+    """Return the film at `path`, or in `content`, which `path` then only names; the first half of `predict`."""
+    start_s = time.perf_counter()
+    try:
+        film = images.read(path if content is None else content, name=str(path))
+    except CxrEdgeError as error:
+        return Decoded(path, None, 0.0, str(error))
+    return Decoded(path, film, (time.perf_counter() - start_s) * 1e3)
+
+
+def answer(runtime: runtimes.Runtime, manifest: Manifest, read: Decoded) -> Prediction:
+    """Return the prediction for a film that was decoded; the second half of `predict`."""
+    if read.film is None:
+        return Prediction(read.path, manifest.positive, manifest.threshold, error=read.error)
+    start_s = time.perf_counter()
+    try:
+        outputs = runtime.run(read.film.pixels[np.newaxis])
+        inference_ms = (time.perf_counter() - start_s) * 1e3
+        values = _interpret(outputs, manifest)
+    except CxrEdgeError as error:
+        return Prediction(read.path, manifest.positive, manifest.threshold, error=str(error))
+    return Prediction(
+        read.path,
+        manifest.positive,
+        manifest.threshold,
+        decode_ms=read.decode_ms,
+        inference_ms=inference_ms,
+        warnings=read.film.warnings,
+        **values,
+    )
 
 
 def answer(
@@ -141,7 +185,7 @@ def predict_all(
     # Imported here, as all that one film on the command line, where every millisecond shows, has no use for.
     from cxr_edge.ahead import map_ahead
 
-    return (_answer(runtime, manifest, read) for read in map_ahead(lambda path: _read(path, known.get(path)), films))
+    return (answer(runtime, manifest, read) for read in map_ahead(lambda path: decode(path, known.get(path)), films))
 
 
 def read_stdin() -> bytes:
@@ -189,44 +233,6 @@ def _classify(
         yield from predict_all(runtime, manifest, films, contents)
     finally:
         runtime.close()
-
-
-@dataclass(frozen=True, eq=False)
-class _Read:
-    path: Path
-    film: images.Film | None
-    decode_ms: float
-    error: str | None = None
-
-
-def _read(path: Path, content: bytes | None) -> _Read:
-    start_s = time.perf_counter()
-    try:
-        film = images.read(path if content is None else content, name=str(path))
-    except CxrEdgeError as error:
-        return _Read(path, None, 0.0, str(error))
-    return _Read(path, film, (time.perf_counter() - start_s) * 1e3)
-
-
-def _answer(runtime: runtimes.Runtime, manifest: Manifest, read: _Read) -> Prediction:
-    if read.film is None:
-        return Prediction(read.path, manifest.positive, manifest.threshold, error=read.error)
-    start_s = time.perf_counter()
-    try:
-        outputs = runtime.run(read.film.pixels[np.newaxis])
-        inference_ms = (time.perf_counter() - start_s) * 1e3
-        values = _interpret(outputs, manifest)
-    except CxrEdgeError as error:
-        return Prediction(read.path, manifest.positive, manifest.threshold, error=str(error))
-    return Prediction(
-        read.path,
-        manifest.positive,
-        manifest.threshold,
-        decode_ms=read.decode_ms,
-        inference_ms=inference_ms,
-        warnings=read.film.warnings,
-        **values,
-    )
 
 
 def _interpret(outputs: runtimes.Outputs, manifest: Manifest) -> dict[str, Any]:

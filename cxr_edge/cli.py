@@ -17,7 +17,9 @@ from cxr_edge.cli_build import bench, export, train
 from cxr_edge.cli_devices import devices
 from cxr_edge.cli_films import classify, explain
 from cxr_edge.cli_report import report
+from cxr_edge.cli_score import score
 from cxr_edge.cli_serve import serve
+from cxr_edge.cli_study import audit, calibrate, study
 from cxr_edge.cli_verify import verify
 from cxr_edge.errors import CxrEdgeError
 
@@ -103,7 +105,10 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-for command in (train, export, bench, report, verify, devices, classify, explain, serve):
+for command in (
+    *(train, export, bench, report, verify, devices, classify, explain),
+    *(serve, score, study, audit, calibrate),
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from cxr_edge import RESEARCH_ONLY
 from cxr_edge.bundle import Bundle, default_bundle_path
 from cxr_edge.errors import UsageError
 
-__all__ = ["bench", "export", "train"]
+__all__ = ["FOLDER", "bench", "export", "need", "train"]
 
 FOLDER = click.Path(path_type=Path)
 
@@ -54,7 +54,7 @@ def train(
         dataset = dataset.join(open_dataset(more, positive=positive, seed=options["seed"]))
     for note in dataset.notes:
         say(f"note: {note}")
-    _need("training", "train", "keras", "tensorflow", "matplotlib")
+    need("training", "train", "keras", "tensorflow", "matplotlib")
     import_tensorflow()
     from cxr_edge.training.train import train as run
 
@@ -205,7 +205,8 @@ def open_exported(path: Path | None) -> Bundle:
     return Bundle.read(written)
 
 
-def _need(purpose: str, extra: str, *modules: str) -> None:
+def need(purpose: str, extra: str, *modules: str) -> None:
+    """Raise MissingExtraError unless all of an extra's `modules` are installed; nothing is imported."""
     import importlib.util
 
     from cxr_edge.errors import MissingExtraError

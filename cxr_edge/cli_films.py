@@ -17,7 +17,7 @@ from cxr_edge.errors import UsageError
 if TYPE_CHECKING:
     from cxr_edge.classify import Prediction
 
-__all__ = ["classify", "explain"]
+__all__ = ["classify", "explain", "open_model"]
 
 FOLDER = click.Path(path_type=Path)
 
@@ -60,7 +60,7 @@ def classify(
     gc.set_threshold(50_000)
     if journal is not None and not watched:
         raise UsageError("--journal: is for --watch only; leave it out, or add --watch")
-    bundle, artifact = _open_model(model)
+    bundle, artifact = open_model(model)
     if watched:
         _watch(bundle, artifact, sources, heatmap, journal, form or "table", threads)
         return
@@ -84,7 +84,7 @@ def explain(image: Path, out: Path, model: str, side_by_side: bool) -> None:
     from cxr_edge import images
     from cxr_edge.errors import ImageError
 
-    bundle, artifact = _open_model(model)
+    bundle, artifact = open_model(model)
     (prediction,) = films.classify(bundle, artifact, [image])
     if prediction.error is not None:
         # A prediction keeps an error's text only; where the film is at fault, reading it again raises the error.
@@ -163,7 +163,7 @@ class _Tally:
             yield prediction
 
 
-def _open_model(model: str) -> tuple[Bundle, Artifact]:
+def open_model(model: str) -> tuple[Bundle, Artifact]:
     """Return the bundle and artifact of BUNDLE[:ARTIFACT]; a folder or .zip whose name has a colon is still one."""
     from cxr_edge.classify import choose_artifact
 

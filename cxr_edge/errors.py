@@ -119,4 +119,9 @@ class MissingExtraError(CxrEdgeError):
 
     def __init__(self, purpose: str, extra: str) -> None:
         super().__init__(f"{purpose} needs the extra '{extra}'; type: pip install 'cxr-edge[{extra}]'")
+        self.purpose = purpose
         self.extra = extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        # Errors travel between processes, and an exception is otherwise rebuilt from its text.
+        return type(self), (self.purpose, self.extra)

@@ -5,6 +5,7 @@ Everywhere `scores` are (n,) probabilities of the positive class and `positive` 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -23,7 +24,9 @@ __all__ = [
     "auc_change_variance",
     "auc_interval",
     "confuse",
+    "proportion",
     "roc_curve",
+    "sensitivity_threshold",
     "summarise",
     "youden_threshold",
 ]
@@ -120,11 +123,34 @@ def youden_threshold(scores: Floats, positive: Bools) -> float:
     The middle of the gap keeps the calls of these films when their scores move a little.
     """
     false, true, thresholds = roc_curve(scores, positive)
-    best = int(np.argmax(true - false))
-    if best == 0:
+    return _below(thresholds, int(np.argmax(true - false)))
+
+
+def sensitivity_threshold(scores: Floats, positive: Bools, sensitivity: float) -> float:
+    """Return the highest threshold that finds at least this part (0 to 1) of the positives, in the middle of its gap.
+
+    Raises DataError without both classes.
+    """
+    _, true, thresholds = roc_curve(scores, positive)
+    # A hair less, or 0.95 of 60 would be 58 films by the error of a float.
+    return _below(thresholds, int(np.argmax(true >= sensitivity - 1e-9)))
+
+
+def proportion(count: int, total: int, *, level: float = 0.95) -> Interval:
+    """Return count / total with Wilson's score interval (Wilson 1927), which holds near 0 and 1 and for few films."""
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    share = count / total
+    middle = (share + z**2 / (2 * total)) / (1 + z**2 / total)
+    reach = z / (1 + z**2 / total) * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
+    return Interval(share, max(middle - reach, 0.0), min(middle + reach, 1.0))
+
+
+def _below(thresholds: Floats, place: int) -> float:
+    """Return the threshold at `place` of a ROC curve, moved halfway to the next lower score."""
+    if place == 0:
         return 1.0
-    below = thresholds[best + 1] if best + 1 < len(thresholds) else 0.0
-    return float((thresholds[best] + below) / 2)
+    below = thresholds[place + 1] if place + 1 < len(thresholds) else 0.0
+    return float((thresholds[place] + below) / 2)
 
 
 def confuse(scores: Floats, positive: Bools, threshold: float) -> Confusion:

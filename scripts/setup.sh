@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly venv=${1:-.venv}
-readonly extras="train,export,onnx,gpu,dicom,web,interop,test"
+readonly extras="train,export,onnx,gpu,dicom,archive,cluster,audit,web,interop,test"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }

@@ -6,7 +6,7 @@ are drawn from three random streams, so nothing about how a film was taken can t
 
 from __future__ import annotations
 
-from cxr_edge.phantom.film import VISIBLE_TAU, PhantomFilm, render, style_of
+from cxr_edge.phantom.film import VISIBLE_TAU, PhantomFilm, lungs_of, render, style_of
 from cxr_edge.phantom.lesions import KINDS, LOW_SEVERITY
 from cxr_edge.phantom.sets import MANIFEST_COLUMNS, SPLITS, FilmSpec, specs, write_folder
 from cxr_edge.phantom.style import SOURCES, Style
@@ -21,6 +21,7 @@ __all__ = [
     "FilmSpec",
     "PhantomFilm",
     "Style",
+    "lungs_of",
     "render",
     "specs",
     "style_of",

@@ -13,10 +13,13 @@ from cxr_edge.phantom.canvas import Canvas, Map, open_canvas, project_strands, r
 from cxr_edge.phantom.lesions import KINDS
 from cxr_edge.phantom.style import Style, draw_origin, draw_style
 
-__all__ = ["VISIBLE_TAU", "PhantomFilm", "origin_of", "render", "style_of"]
+__all__ = ["VISIBLE_TAU", "PhantomFilm", "lungs_of", "origin_of", "render", "style_of"]
 
 VISIBLE_TAU = 0.03
 """The added attenuation from which on a lesion counts as visible: about the noise of a good film."""
+
+LUNG_CM = 1.0
+"""The depth of lung along a ray from which on it counts as one through the lungs."""
 
 _MIN_SIZE_PX, _MAX_SIZE_PX = 64, 2048
 
@@ -67,6 +70,20 @@ def render(seed: int, kind: str, *, size_px: int = 256) -> PhantomFilm:
     lesion = detector.reframe(lesion, canvas, style, size_px) if severity else np.zeros_like(healthy)
     grey = detector.develop(healthy, lesion, style, _stream(seed, 4))
     return PhantomFilm(detector.frame(grey, style), lesion > VISIBLE_TAU, seed, kind, KINDS[kind], severity, style)
+
+
+def lungs_of(seed: int, *, size_px: int = 256) -> npt.NDArray[np.bool_]:
+    """Return where the film of `seed` shows lung, (size_px, size_px), heart and mediastinum left out.
+
+    Disease does not change it. What the collimator hides counts as it lies behind.
+    """
+    style = style_of(seed)
+    canvas = open_canvas(2 * round(size_px * 0.56))
+    patient = anatomy.draw_patient(_stream(seed, 1), supine=style.view == "AP")
+    mask: npt.NDArray[np.bool_] = (
+        detector.reframe(anatomy.project_air(canvas, patient), canvas, style, size_px) > LUNG_CM
+    )
+    return mask
 
 
 def _project(canvas: Canvas, style: Style, seed: int, kind: str) -> tuple[Map, Map, float]:

@@ -17,7 +17,17 @@ import numpy as np
 from cxr_edge.bundle import InputContract
 from cxr_edge.errors import TrainingError, UsageError
 
-__all__ = ["BACKBONES", "HEAD_UNITS", "POOLING", "Split", "backbone_of", "build_classifier", "freeze", "split"]
+__all__ = [
+    "BACKBONES",
+    "HEAD_UNITS",
+    "POOLING",
+    "Split",
+    "backbone_of",
+    "build_classifier",
+    "build_head",
+    "freeze",
+    "split",
+]
 
 BACKBONES: dict[str, Callable[..., keras.Model]] = {
     "mobilenetv2": keras.applications.MobileNetV2,
@@ -51,12 +61,21 @@ def build_classifier(
     x = keras.layers.Rescaling(2.0, -1.0, name="to_backbone_range")(x)
     x = _load_backbone(backbone, weights, contract)(x)
     x = keras.layers.GlobalAveragePooling2D(name=POOLING)(x)
+    return keras.Model(image, _add_head(x, labels, dropout), name=f"cxr_{backbone}")
+
+
+def build_head(features: int, *, labels: int = 2, dropout: float = 0.2) -> keras.Model:
+    """Return the head alone: pooled features (n, features) to probabilities; its layers are named as a classifier's."""
+    pooled = keras.Input((features,))
+    return keras.Model(pooled, _add_head(pooled, labels, dropout), name="head")
+
+
+def _add_head(x: Any, labels: int, dropout: float) -> Any:
     x = keras.layers.Dropout(dropout, name="dropout_1")(x)
     for number, units in enumerate(HEAD_UNITS, start=1):
         x = keras.layers.Dense(units, activation="relu", name=f"dense_{number}")(x)
     x = keras.layers.Dropout(dropout, name="dropout_2")(x)
-    probabilities = keras.layers.Dense(labels, activation="softmax", name="probabilities")(x)
-    return keras.Model(image, probabilities, name=f"cxr_{backbone}")
+    return keras.layers.Dense(labels, activation="softmax", name="probabilities")(x)
 
 
 def backbone_of(classifier: keras.Model) -> keras.Model:

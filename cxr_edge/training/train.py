@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge import __version__, files, metrics, trust
+from cxr_edge import __version__, calibration, files, metrics, trust
 from cxr_edge.bundle import MANIFEST_NAME, Artifact, Bundle, InputContract, Manifest
 from cxr_edge.dataset import Dataset
 from cxr_edge.errors import UsageError
@@ -110,7 +110,8 @@ def _write_bundle(
     scores, features = _predict(classifier, films, positive)
     truth = {split: part.targets[:, positive] > 0 for split, part in films.items()}
     real = {split: _are_main(part) for split, part in films.items()}
-    threshold = metrics.youden_threshold(scores["val"][real["val"]], truth["val"][real["val"]])
+    calibrated = calibration.fit(scores["val"][real["val"]], truth["val"][real["val"]])
+    threshold = calibrated.threshold
     typicality = fit_typicality(
         features["train"],
         *(features["val"][rows] for rows in (real["val"], ~real["val"]) if rows.any()),
@@ -132,6 +133,7 @@ def _write_bundle(
         contract=InputContract(),
         artifacts={"model.keras": _artifact(out / "model.keras")},
         typicality_limit=typicality.limit,
+        calibration=calibrated.to_json(),
         metrics=figures_of,
         provenance=_provenance(dataset, options, history),
     )

@@ -92,7 +92,7 @@ SLOW = {
     "train": ("phantom", "--weights", "none", "--epochs", "1", "--out", "trained"),
 }
 # Commands whose own tests run them without a network.
-ELSEWHERE = {"serve", "score", "audit", "study"}
+ELSEWHERE = {"serve", "score", "audit", "study", "calibrate"}
 
 
 def test_every_command_is_watched() -> None:
@@ -131,3 +131,14 @@ def test_a_command_opens_no_connection(
 
     assert (code, tried) == (0, 0), errors
     assert "Traceback" not in errors
+
+
+def test_scoring_on_this_machine_opens_no_connection(
+    unshare: tuple[str, ...], brightness_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", (300, 300)).save("film.png")
+    line = ("score", "film.png", "--out", "scores", "--model", "brightness")
+    code, _, tried = watch(unshare, sys.executable, "-m", "cxr_edge.cli", *line)
+
+    assert (code, tried) == (0, 0)

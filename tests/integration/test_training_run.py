@@ -107,6 +107,13 @@ def test_the_card_has_figures_data_and_the_research_note(resumed: Path) -> None:
     assert "phantom-a" in card
 
 
+def test_the_manifest_has_the_temperature_beside_the_threshold_it_goes_with(resumed: Path) -> None:
+    manifest = Bundle.read(resumed).manifest
+    assert manifest.calibration["threshold"] == manifest.threshold
+    assert (manifest.calibration["rule"], manifest.calibration["split"]) == ("youden", "val")
+    assert manifest.calibration["temperature"] > 0
+
+
 def test_the_manifest_names_no_place_on_the_machine(resumed: Path, films: Path) -> None:
     assert str(films.parent) not in (resumed / "manifest.json").read_text()
 

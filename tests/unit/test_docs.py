@@ -17,7 +17,7 @@ from cxr_edge.cli import main
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("docs", "cxr_edge", "export", "benchmarks", "android_demo", "scripts", "tests")
 PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
-GUIDES = ("README.md", "docs/training.md", "docs/export.md")
+GUIDES = ("README.md", "docs/training.md", "docs/export.md", "docs/archive.md")
 
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -20,7 +20,7 @@ import cxr_edge
 ROOT = Path(__file__).resolve().parents[2]
 MAPPED = {"cxr_edge": "cxr_edge", "export": "cxr_edge/export", "benchmarks": "cxr_edge/benchmarks"}
 HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "matplotlib", "scipy", "pydicom", "ai_edge_litert"}
-SET_UP_EXTRAS = ("train", "export", "onnx", "gpu", "dicom", "web", "interop", "test")
+SET_UP_EXTRAS = ("train", "export", "onnx", "gpu", "dicom", "archive", "cluster", "audit", "web", "interop", "test")
 
 # Written so that neither expression finds itself.
 MACHINE_PATH = re.compile(rb"(?<![\w.~-])/(?:root|work|Users|opt/wheels|tmp/[a-z]+)/|/home/(?!pi\b|user\b|\*)\w")
@@ -144,6 +144,8 @@ def test_command_line_loads_no_heavy_library(tmp_path: Path) -> None:
         ("benchmarks/drift.py", "from keras import ops", False),
         ("cxr_edge/runtimes/onnx.py", "import keras", False),
         ("cxr_edge/runtimes/keras.py", "import keras", True),
+        ("cxr_edge/audit/cues.py", "import tensorflow as tf", False),
+        ("cxr_edge/studies/unfreeze.py", "import keras", False),
         ("cxr_edge/training/model.py", "import tensorflow as tf", True),
         ("export/litert.py", "import tensorflow as tf", True),
     ],
@@ -164,6 +166,27 @@ def test_no_module_imports_a_mapped_folder_by_its_own_name() -> None:
                 names = [node.module or ""]
             found += [f"{path}: {name}" for name in names if name.partition(".")[0] in ("export", "benchmarks")]
     assert found == []
+
+
+def test_nothing_that_studies_stand_on_imports_a_study_or_an_audit() -> None:
+    above = ("cxr_edge.studies", "cxr_edge.audit")
+    allowed = {ROOT / "cxr_edge" / "cli_study.py"}
+    found = []
+    for folder in MAPPED:
+        for path in (ROOT / folder).rglob("*.py"):
+            if path in allowed or path.parent.name in ("studies", "audit"):
+                continue
+            for node in ast.walk(ast.parse(path.read_bytes())):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom):
+                    names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+                found += [f"{path}: {name}" for name in names if name.startswith(above)]
+    assert found == []
+
+
+def test_an_audit_needs_no_study() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "cxr_edge" / "audit").glob("*.py")]
+    assert not [text for text in texts if "cxr_edge.studies" in text or "cxr_edge.training" in text]
 
 
 @pytest.mark.parametrize("pattern", [MACHINE_PATH, REGISTRY_HOST], ids=["machine-path", "registry-host"])

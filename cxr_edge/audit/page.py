@@ -1,0 +1,201 @@
+"""The audit as one HTML page that loads nothing, and its plot as a picture of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+
+from cxr_edge import RESEARCH_ONLY, __version__
+from cxr_edge.audit.probe import Finding
+from cxr_edge.audit.result import Audit
+from cxr_edge.benchmarks.svg import Axis, element, text
+from cxr_edge.metrics import Interval
+
+__all__ = ["draw_file", "render"]
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_STYLE = """
+.pooled { fill: #2368b8; stroke: #2368b8; } .within { fill: #c2376b; stroke: #c2376b; }
+.without { fill: #b26a00; stroke: #b26a00; } .reach { stroke-width: 2; }
+svg text.start { text-anchor: start; }
+"""
+_WIDTH_PX, _LEFT_PX, _RIGHT_PX = 760.0, 250.0, 745.0
+_LINE_PX, _HEAD_PX = 17.0, 30.0
+_KINDS = {
+    "pooled": "all sources together",
+    "within": "within one source",
+    "without": "a source that was left out of the training",
+}
+
+
+def render(result: Audit) -> str:
+    """Return the page; every name is shown as text, whatever characters it has."""
+    style = resources.files("cxr_edge.benchmarks").joinpath("templates", "bench.css").read_text(encoding="utf-8")
+    title = f"Audit of {result.data}" + (f" and {result.model.bundle}" if result.model else "")
+    head = (
+        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{text(title)}</title><style>{style}{_STYLE}</style>"
+    )
+    body = "\n".join(
+        [
+            _header(result, title),
+            _section("Verdict", _list_lines(result.verdict)),
+            _section("AUC by cue", _note(_explain(result)), element("figure", _draw(result)), _table(result)),
+            _section("Sources", _sources(result)),
+            *_gazes(result),
+            element("footer", element("p", text(f"{RESEARCH_ONLY} Written by cxr-edge {__version__}."))),
+        ]
+    )
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body><main>\n{body}\n</main></body></html>\n'
+
+
+def draw_file(result: Audit) -> str:
+    """Return the plot as an SVG file, with its own colours and the research-only note."""
+    style = element("style", f"text {{ font: 12px sans-serif; fill: #333 }} .name {{ font-weight: 600 }} {_STYLE}")
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + _draw(result, style, note=True) + "\n"
+
+
+def _explain(result: Audit) -> str:
+    return (
+        f"Each cue is all that a plain classifier was given, trained on {result.trained_films} films and measured on "
+        f"{result.held_out_films} others, with the 95 % DeLong interval; a model comes last. 0.5 is chance. Within one "
+        "source its look cannot help to tell the classes apart."
+    )
+
+
+def _header(result: Audit, title: str) -> str:
+    warnings = element("ul", *(element("li", text(f"Note: {item}")) for item in result.warnings), class_="warnings")
+    return element(
+        "header",
+        element("h1", text(title)),
+        element("p", text(RESEARCH_ONLY), class_="research"),
+        warnings if result.warnings else "",
+    )
+
+
+def _section(title: str, *parts: str) -> str:
+    return element("section", element("h2", text(title)), *parts)
+
+
+def _note(content: str) -> str:
+    return element("p", text(content))
+
+
+def _list_lines(lines: Sequence[str]) -> str:
+    return element("ul", *(element("li", text(line)) for line in lines), class_="facts")
+
+
+def _rows(result: Audit) -> list[Finding]:
+    return [*result.cues, *([result.model.finding] if result.model else [])]
+
+
+def _values(finding: Finding) -> list[tuple[str, str, Interval]]:
+    """Return kind, label and interval of each of a finding's figures."""
+    within = [("within", f"within {source}", value) for source, value in finding.within.items()]
+    without = [("without", f"{source}, left out", value) for source, value in finding.without.items()]
+    return [("pooled", "all sources", finding.pooled), *within, *without]
+
+
+def _draw(result: Audit, *extra: str, note: bool = False) -> str:
+    lines = [(finding, _values(finding)) for finding in _rows(result)]
+    count = sum(len(values) for _, values in lines)
+    bottom = _HEAD_PX + count * _LINE_PX + 6 * len(lines)
+    lowest = min(value.low for _, values in lines for _, _, value in values)
+    least = min(0.4, int(lowest * 10) / 10)
+    ticks = tuple(round(least + 0.1 * step, 1) for step in range(round((1 - least) * 10) + 1))
+    axis = Axis(least, 1.0, _LEFT_PX, _RIGHT_PX, ticks)
+    parts = [_key()]
+    for tick in axis.ticks:
+        x = axis.place(tick)
+        line = {"stroke": "#9caab7", "stroke_dasharray": "4 3"} if tick == 0.5 else {"stroke": "#dde2e7"}
+        parts.append(element("line", x1=x, x2=x, y1=_HEAD_PX - 4, y2=bottom, **line))
+        parts.append(element("text", text(f"{tick:g}"), x=x, y=bottom + 15, text_anchor="middle"))
+    y = _HEAD_PX + 8
+    for finding, values in lines:
+        parts.append(element("text", text(finding.name), x=8, y=y + 4, class_="name", text_anchor="start"))
+        for kind, label, value in values:
+            parts += _mark(axis, y, kind, label, value)
+            y += _LINE_PX
+        y += 6
+    height = bottom + 36
+    if note:
+        parts.append(
+            element("text", text(RESEARCH_ONLY), x=_RIGHT_PX, y=height - 5, text_anchor="end", style="font-size: 10px")
+        )
+    label = "AUC of each cue over all sources, within sources and on sources left out, with 95 % intervals"
+    return element(
+        "svg",
+        element("title", text(label)),
+        *extra,
+        *parts,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {_WIDTH_PX:g} {height:g}",
+        role="img",
+        style="max-width: 760px",
+    )
+
+
+def _key() -> str:
+    parts = []
+    x = 8.0
+    for kind, words in _KINDS.items():
+        parts.append(element("circle", cx=x + 4, cy=10, r=4, class_=kind))
+        parts.append(element("text", text(words), x=x + 13, y=14, text_anchor="start", class_="start"))
+        x += 30 + 6.3 * len(words)
+    return element("g", *parts)
+
+
+def _mark(axis: Axis, y: float, kind: str, label: str, value: Interval) -> list[str]:
+    low, middle, high = (axis.place(at) for at in (value.low, value.value, value.high))
+    return [
+        element("text", text(label), x=_LEFT_PX - 10, y=y + 4, text_anchor="end", class_="end"),
+        element("line", x1=low, x2=high, y1=y, y2=y, class_=f"{kind} reach"),
+        element("circle", element("title", text(f"{label}: {value}")), cx=middle, cy=y, r=4, class_=kind),
+    ]
+
+
+def _table(result: Audit) -> str:
+    rows = [
+        (finding.name if kind == "pooled" else "", [label, str(value)])
+        for finding in _rows(result)
+        for kind, label, value in _values(finding)
+    ]
+    return _lay_out(("seen", "films", "AUC (95 %)"), rows)
+
+
+def _sources(result: Audit) -> str:
+    rows = []
+    for row in result.sources:
+        right = "-" if row.called_right is None else str(row.called_right)
+        rows.append((row.source, [str(row.positive_films), str(row.negative_films), right]))
+    return _lay_out(("source", f"{result.positive} films", "other films", "called right by the model"), rows)
+
+
+def _gazes(result: Audit) -> list[str]:
+    if result.model is None or not result.model.gazes:
+        return []
+    rows = []
+    for called, gaze in result.model.gazes.items():
+        outside = str(gaze.outside), f"{gaze.outside_even:.3f}"
+        corners = str(gaze.corners), f"{gaze.corners_even:.3f}"
+        rows.append((f"called {called}", [str(gaze.films), *outside, *corners]))
+    how = "The lungs of simulated films are known exactly."
+    if not all(gaze.exact for gaze in result.model.gazes.values()):
+        how = (
+            "For real films the lungs are those of an average chest, whose overlap (Dice) with the true lungs of "
+            f"simulated films is {result.average_lungs_dice:.2f}: an approximation."
+        )
+    heads = ("films", "number", "share outside the lungs", "of an even map", "share in the corners", "of an even map")
+    return [_section("Where the model looks", _note(how), _lay_out(heads, rows))]
+
+
+def _lay_out(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    head = element("tr", *(element("th", text(title), scope="col") for title in heads))
+    body = [
+        element("tr", element("th", text(name), scope="row"), *(element("td", text(cell)) for cell in cells))
+        for name, cells in rows
+    ]
+    return element(
+        "div", element("table", element("thead", head), element("tbody", *body)), class_="scroll", tabindex="0"
+    )

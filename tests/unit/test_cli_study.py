@@ -1,0 +1,88 @@
+"""The commands audit, calibrate and study: what they print, what they leave, how they refuse. No TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cxr_edge import RESEARCH_ONLY, phantom
+from cxr_edge.bundle import Bundle
+from cxr_edge.cli import main
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("films")
+    phantom.write_folder(folder, {"train": 40, "val": 20, "test": 20}, size_px=128)
+    return folder
+
+
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_audit_prints_a_verdict_and_leaves_its_files(films: Path, brightness_bundle: Bundle, tmp_path: Path) -> None:
+    result = invoke("audit", films, "--model", brightness_bundle.path, "--out", tmp_path / "audit")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == RESEARCH_ONLY
+    assert len(result.stdout.splitlines()) > 3
+    assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == ["audit.html", "audit.json", "audit.svg"]
+
+
+def test_audit_json_is_what_the_file_holds(films: Path, tmp_path: Path) -> None:
+    result = invoke("audit", films, "--out", tmp_path / "audit", "--json")
+    assert json.loads(result.stdout) == json.loads((tmp_path / "audit" / "audit.json").read_text())
+
+
+def test_audit_without_its_extra_says_what_to_type(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "sklearn.exceptions", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = invoke("audit", films, "--out", tmp_path / "audit")
+    assert result.exit_code == 1
+    assert "pip install 'cxr-edge[audit]'" in result.stderr
+
+
+def test_calibrate_prints_the_point_and_writes_a_copy(films: Path, brightness_bundle: Bundle, tmp_path: Path) -> None:
+    out = tmp_path / "copy"
+    line = ("calibrate", brightness_bundle.path, "--data", films, "--artifact", "float32", "--sensitivity", "0.9")
+    result = invoke(*line, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    threshold = Bundle.read(out).manifest.threshold
+    assert result.stdout.startswith(f"threshold {threshold:.4f} (sensitivity >= 0.9), temperature ")
+    assert result.stdout.splitlines()[-1] == RESEARCH_ONLY
+
+
+def test_calibrate_does_not_write_over_another_bundle(films: Path, brightness_bundle: Bundle, tmp_path: Path) -> None:
+    line = ("calibrate", brightness_bundle.path, "--data", films, "--artifact", "float32", "--out", tmp_path / "copy")
+    assert invoke(*line).exit_code == 0
+    again = invoke(*line)
+    assert again.exit_code == 2
+    assert "holds a bundle already" in again.stderr
+
+
+def test_calibrate_refuses_a_bundle_without_the_reference_model(films: Path, brightness_bundle: Bundle) -> None:
+    result = invoke("calibrate", brightness_bundle.path, "--data", films)
+    assert result.exit_code == 1
+    assert "name the artifact to calibrate with --artifact" in result.stderr
+
+
+def test_a_contact_sheet_is_written_from_the_command_line(films: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sheet.png"
+    result = invoke("study", "augmentation", films, "--set", "mild", "--films", "1", "--copies", "1", "--out", out)
+    assert (result.exit_code, result.stdout.strip()) == (0, str(out))
+    assert out.stat().st_size > 1000
+
+
+def test_a_manifest_without_a_calibration_reads_as_before(brightness_bundle: Bundle) -> None:
+    path = brightness_bundle.path / "manifest.json"
+    stored = json.loads(path.read_text())
+    del stored["calibration"]
+    path.write_text(json.dumps(stored))
+    assert Bundle.read(brightness_bundle.path).manifest.calibration == {}
