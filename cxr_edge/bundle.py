@@ -164,7 +164,7 @@ class Bundle:
         A .zip of such a folder is unpacked and checked whole; that raises UnsafeFileError too.
         """
         if path.suffix.lower() == ".zip" and os.path.isfile(path):
-            from cxr_edge.archive import open_archive
+            from cxr_edge.zipped import open_archive
 
             return open_archive(path)
         manifest_path = path / MANIFEST_NAME

@@ -165,13 +165,6 @@ def answer(runtime: runtimes.Runtime, manifest: Manifest, read: Decoded) -> Pred
     )
 
 
-def answer(
-    runtime: runtimes.Runtime, manifest: Manifest, path: Path, film: images.Film, decode_ms: float
-) -> Prediction:
-    """Return the prediction for a film that is read already; one that the model fails on gets the error."""
-    return _answer(runtime, manifest, _Read(path, film, decode_ms))
-
-
 def predict_all(
     runtime: runtimes.Runtime,
     manifest: Manifest,

@@ -18,7 +18,7 @@ NAME = "cxr_edge_kit.zip"
 
 _WHOLE = ("cxr_edge.runtimes",)
 _PARTS = {
-    "cxr_edge": ("__init__", "bundle", "errors", "files", "limits"),
+    "cxr_edge": ("__init__", "bundle", "errors", "files", "limits", "quiet"),
     "cxr_edge.benchmarks": ("__init__", "_child", "conditions", "coverage", "machine", "memory"),
 }
 # The same bytes each time, so that a copy can be known by its hash.

@@ -46,7 +46,7 @@ class Runners:
                     runner.runtime = self._open(model)
             except CxrEdgeError as error:
                 return Prediction(Path(name), manifest.positive, manifest.threshold, error=str(error))
-            prediction = classify.answer(runner.runtime, manifest, Path(name), film, decode_ms)
+            prediction = classify.answer(runner.runtime, manifest, classify.Decoded(Path(name), film, decode_ms))
             # A sandbox tells what the model itself took, without the way to its process and back.
             times_s: tuple[float, ...] = getattr(runner.runtime, "times_s", ())
         if prediction.error is not None or not times_s:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr_edge import archive, files, preflight
+from cxr_edge import files, preflight, zipped
 from cxr_edge.bundle import MANIFEST_NAME, Artifact, Bundle, InputContract, Manifest
 from cxr_edge.errors import CxrEdgeError, DataError, RequestRefusedError
 from cxr_edge.progress import say
@@ -106,7 +106,7 @@ class Uploads:
     def _unpack(self, content: bytes, name: str, form: Mapping[str, str], folder: Path) -> Bundle:
         kind = Path(name).suffix.lower().removeprefix(".")
         if kind == "zip":
-            return _keep_artifacts(archive.unpack(content, folder, name), name)
+            return _keep_artifacts(zipped.unpack(content, folder, name), name)
         if kind in _FORMATS:
             return _wrap(content, kind, name, Form.parse(form), folder)
         raise _refuse(

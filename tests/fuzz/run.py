@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_edge import archive, images
+from cxr_edge import images, zipped
 from cxr_edge._worker import pack, to_npy
 from cxr_edge.bundle import Manifest
 from cxr_edge.errors import BundleError, CxrEdgeError, PreflightError, SandboxError
@@ -131,7 +131,7 @@ def _read_manifest(content: bytes) -> object:
 
 def _read_zip(content: bytes) -> object:
     with tempfile.TemporaryDirectory() as folder:
-        bundle = archive.unpack(content, Path(folder) / "out", "mutant.zip")
+        bundle = zipped.unpack(content, Path(folder) / "out", "mutant.zip")
         # Nothing beside the folder that it was to be unpacked to.
         if [path.name for path in Path(folder).iterdir()] != ["out"]:
             raise AssertionError("a mutant wrote outside of its folder")
