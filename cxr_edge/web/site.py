@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cxr_edge import RESEARCH_ONLY, __version__, files
+from cxr_edge.bundle import MANIFEST_NAME
 from cxr_edge.errors import DataError, RequestRefusedError, UsageError
 from cxr_edge.web import catalog, figures
 from cxr_edge.web.bodies import Admission
@@ -35,8 +36,7 @@ class Site:
         uploaded = list(self.uploads.list()) if self.uploads else []
         found = catalog.find_bundles(options.build, options.models, [entry.key for entry in uploaded])
         self.catalog = Catalog([*found, *uploaded])
-        # A bench result lies beside its bundle, so with a bundle given by itself in the folder above.
-        places = [options.build, *([options.models, options.models.parent] if options.models else [])]
+        places = [options.build, *_places_of_results(options.models)]
         self.bench_figures = figures.find_bench_figures(places)
         self.samples = Samples()
         self.folder = _open_folder(options.films)
@@ -198,3 +198,11 @@ def _open_folder(path: Path | None) -> Folder | None:
 
 def _describe_film(film: OfferedFilm) -> dict[str, Any]:
     return {"key": film.key, "name": film.name, "truth": film.truth or None, "kind": film.kind or None}
+
+
+def _places_of_results(models: Path | None) -> list[Path]:
+    """Return the folders whose bench results are of `models`: a result lies beside its bundle."""
+    if models is None:
+        return []
+    alone = models.is_file() or (models / MANIFEST_NAME).is_file()
+    return [models, models.parent] if alone else [models]

@@ -57,6 +57,20 @@ def test_the_newest_result_of_a_file_counts(bundle: Bundle) -> None:
     assert {item.data for item in figures.values()} == {"new, test"}
 
 
+@pytest.mark.parametrize(
+    ("given", "found"), [("build/mine", "films, test"), ("build", "48 simulated films, measured here")]
+)
+def test_results_of_the_folder_above_are_for_a_bundle_given_by_itself(
+    bundle: Bundle, tmp_path: Path, given: str, found: str
+) -> None:
+    write_bench((tmp_path / given).parent / "a-bench", bundle)
+    with run_server(build=tmp_path / "none", models=tmp_path / given) as server:
+        listed = server.wait_until_measured()["bundles"]
+
+    (entry,) = [item for item in listed if item["key"] == "mine"]
+    assert entry["models"][1]["figures"][0]["data"] == found
+
+
 def test_a_changed_file_has_no_figures_of_the_old_one(bundle: Bundle) -> None:
     write_bench(bundle.path.with_name("mine-bench"), bundle)
     changed = models.tflite(inverted=True, outputs=("probabilities",))
