@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib import resources
 
 from cxr_edge import RESEARCH_ONLY
 from cxr_edge.benchmarks import device_sections, drift_plots, gallery_section, parts, plots, sections, wording
@@ -15,22 +14,12 @@ from cxr_edge.metrics import Interval
 
 __all__ = ["render"]
 
-# A browser then refuses whatever a name in the data might still smuggle in.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-
 
 def render(result: BenchResult, pictures: Mapping[str, Pictures]) -> str:
     """Return the page. Every name in the result is shown as text, whatever characters it has."""
-    style = resources.files("cxr_edge.benchmarks").joinpath("templates", "bench.css").read_text(encoding="utf-8")
     title = f"Benchmark of {result.model.name}"
-    head = (
-        '<meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{text(title)}</title><style>{style}</style>"
-    )
     body = "\n".join([_header(result, title), *_sections(result, pictures), element("footer", _footer(result))])
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body><main>\n{body}\n</main></body></html>\n'
+    return parts.document(title, body)
 
 
 def _header(result: BenchResult, title: str) -> str:

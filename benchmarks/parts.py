@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import resources
 
 from cxr_edge.benchmarks import plots
 from cxr_edge.benchmarks.result import ArtifactResult
 from cxr_edge.benchmarks.svg import element, text
 from cxr_edge.benchmarks.verdict import FAIL, PASS, UNDECIDED
 
-__all__ = ["badge", "figure", "note", "section", "swatch", "table"]
+__all__ = ["badge", "document", "figure", "lay_out", "note", "section", "swatch", "table"]
+
+# A browser then refuses whatever a name in the data might still smuggle in.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 _BADGES = {PASS: "good", FAIL: "bad", UNDECIDED: "open"}
+
+
+def document(title: str, body: str, *, style: str = "") -> str:
+    """Return a whole page that loads nothing; `body` is markup, `style` CSS beside that of all our pages."""
+    ours = resources.files("cxr_edge.benchmarks").joinpath("templates", "bench.css").read_text(encoding="utf-8")
+    head = (
+        '<meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{text(title)}</title><style>{ours}{style}</style>"
+    )
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body><main>\n{body}\n</main></body></html>\n'
 
 
 def section(title: str, *parts: str) -> str:
@@ -36,14 +52,15 @@ def badge(outcome: str) -> str:
 
 def table(heads: Sequence[str], rows: Sequence[tuple[ArtifactResult, Sequence[str]]]) -> str:
     """Return a table, a row an artifact; cells are markup."""
+    return lay_out(heads, [(swatch(row) + text(row.name), cells) for row, cells in rows])
+
+
+def lay_out(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """Return a table; the head of a row and its cells are markup."""
     head = element("tr", *(element("th", text(title), scope="col") for title in heads))
     body = [
-        element(
-            "tr",
-            element("th", swatch(row), text(row.name), scope="row"),
-            *(element("td", cell) for cell in cells),
-        )
-        for row, cells in rows
+        element("tr", element("th", name, scope="row"), *(element("td", cell) for cell in cells))
+        for name, cells in rows
     ]
     whole = element("table", element("thead", head), element("tbody", *body))
     # Reachable by keyboard, for it scrolls sideways on a narrow screen.

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cxr_edge import trust
+from cxr_edge import sandbox, trust
 from cxr_edge.benchmarks.devices import userland
 from cxr_edge.bundle import Bundle, default_bundle_path
 from cxr_edge.errors import DeviceError
@@ -86,6 +86,20 @@ def _made_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def nothing_made_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every model but the shipped one be a stranger's."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "no-state"))
+
+
+@pytest.fixture
+def sandboxes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the models that a sandbox was started for."""
+    started: list[str] = []
+    start = sandbox.Sandbox._start
+
+    def count(self: sandbox.Sandbox) -> None:
+        started.append(self.name)
+        start(self)
+
+    monkeypatch.setattr(sandbox.Sandbox, "_start", count)
+    return started
 
 
 @pytest.fixture(autouse=True)

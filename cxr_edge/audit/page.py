@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 
 from cxr_edge import RESEARCH_ONLY, __version__
 from cxr_edge.audit.probe import Finding
 from cxr_edge.audit.result import Audit
+from cxr_edge.benchmarks.parts import document, lay_out, note, section
 from cxr_edge.benchmarks.svg import Axis, element, text
 from cxr_edge.metrics import Interval
 
 __all__ = ["draw_file", "render"]
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE = """
 .pooled { fill: #2368b8; stroke: #2368b8; } .within { fill: #c2376b; stroke: #c2376b; }
 .without { fill: #b26a00; stroke: #b26a00; } .reach { stroke-width: 2; }
@@ -30,24 +29,18 @@ _KINDS = {
 
 def render(result: Audit) -> str:
     """Return the page; every name is shown as text, whatever characters it has."""
-    style = resources.files("cxr_edge.benchmarks").joinpath("templates", "bench.css").read_text(encoding="utf-8")
     title = f"Audit of {result.data}" + (f" and {result.model.bundle}" if result.model else "")
-    head = (
-        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{text(title)}</title><style>{style}{_STYLE}</style>"
-    )
     body = "\n".join(
         [
             _header(result, title),
-            _section("Verdict", _list_lines(result.verdict)),
-            _section("AUC by cue", _note(_explain(result)), element("figure", _draw(result)), _table(result)),
-            _section("Sources", _sources(result)),
+            section("Verdict", _list_lines(result.verdict)),
+            section("AUC by cue", note(_explain(result)), element("figure", _draw(result)), _table(result)),
+            section("Sources", _sources(result)),
             *_gazes(result),
             element("footer", element("p", text(f"{RESEARCH_ONLY} Written by cxr-edge {__version__}."))),
         ]
     )
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body><main>\n{body}\n</main></body></html>\n'
+    return document(title, body, style=_STYLE)
 
 
 def draw_file(result: Audit) -> str:
@@ -72,14 +65,6 @@ def _header(result: Audit, title: str) -> str:
         element("p", text(RESEARCH_ONLY), class_="research"),
         warnings if result.warnings else "",
     )
-
-
-def _section(title: str, *parts: str) -> str:
-    return element("section", element("h2", text(title)), *parts)
-
-
-def _note(content: str) -> str:
-    return element("p", text(content))
 
 
 def _list_lines(lines: Sequence[str]) -> str:
@@ -157,19 +142,19 @@ def _mark(axis: Axis, y: float, kind: str, label: str, value: Interval) -> list[
 
 def _table(result: Audit) -> str:
     rows = [
-        (finding.name if kind == "pooled" else "", [label, str(value)])
+        (text(finding.name if kind == "pooled" else ""), [text(label), text(str(value))])
         for finding in _rows(result)
         for kind, label, value in _values(finding)
     ]
-    return _lay_out(("seen", "films", "AUC (95 %)"), rows)
+    return lay_out(("seen", "films", "AUC (95 %)"), rows)
 
 
 def _sources(result: Audit) -> str:
     rows = []
     for row in result.sources:
         right = "-" if row.called_right is None else str(row.called_right)
-        rows.append((row.source, [str(row.positive_films), str(row.negative_films), right]))
-    return _lay_out(("source", f"{result.positive} films", "other films", "called right by the model"), rows)
+        rows.append((text(row.source), [str(row.positive_films), str(row.negative_films), right]))
+    return lay_out(("source", f"{result.positive} films", "other films", "called right by the model"), rows)
 
 
 def _gazes(result: Audit) -> list[str]:
@@ -179,7 +164,7 @@ def _gazes(result: Audit) -> list[str]:
     for called, gaze in result.model.gazes.items():
         outside = str(gaze.outside), f"{gaze.outside_even:.3f}"
         corners = str(gaze.corners), f"{gaze.corners_even:.3f}"
-        rows.append((f"called {called}", [str(gaze.films), *outside, *corners]))
+        rows.append((text(f"called {called}"), [str(gaze.films), *outside, *corners]))
     how = "The lungs of simulated films are known exactly."
     if not all(gaze.exact for gaze in result.model.gazes.values()):
         how = (
@@ -187,15 +172,4 @@ def _gazes(result: Audit) -> list[str]:
             f"simulated films is {result.average_lungs_dice:.2f}: an approximation."
         )
     heads = ("films", "number", "share outside the lungs", "of an even map", "share in the corners", "of an even map")
-    return [_section("Where the model looks", _note(how), _lay_out(heads, rows))]
-
-
-def _lay_out(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
-    head = element("tr", *(element("th", text(title), scope="col") for title in heads))
-    body = [
-        element("tr", element("th", text(name), scope="row"), *(element("td", text(cell)) for cell in cells))
-        for name, cells in rows
-    ]
-    return element(
-        "div", element("table", element("thead", head), element("tbody", *body)), class_="scroll", tabindex="0"
-    )
+    return [section("Where the model looks", note(how), lay_out(heads, rows))]

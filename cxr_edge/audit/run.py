@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from cxr_edge import files, metrics, runtimes
+from cxr_edge import files, metrics
+from cxr_edge.answers import run_films
 from cxr_edge.audit import cues, gaze, page, probe, verdict
 from cxr_edge.audit.probe import Finding, Labels
 from cxr_edge.audit.result import Audit, ModelFinding, SourceRow
@@ -96,7 +96,7 @@ def _judge_model(
     held_out = ~labels.trained
     items = tuple(item for item, kept in zip(dataset.items, held_out, strict=True) if kept)
     pixels = dataclasses.replace(dataset, items=items).pixels()
-    outputs = _run(bundle, chosen, pixels, threads)
+    outputs = run_films(bundle, chosen, pixels, threads=threads)
     answers = np.zeros(len(held_out))
     answers[held_out] = outputs["probabilities"][:, bundle.manifest.positive_index]
     finding = probe.judge(chosen.name, answers, labels)
@@ -120,18 +120,6 @@ def _judge_model(
     else:
         say(f"note: {chosen.name} gives no heat map, so where it looks is not measured; export the bundle first")
     return ModelFinding(bundle.manifest.name, chosen.name, finding, against, gazes), called
-
-
-def _run(bundle: Bundle, artifact: Artifact, pixels: Any, threads: int) -> dict[str, Any]:
-    runtime = runtimes.open_artifact(bundle, artifact, threads=threads)
-    parts: dict[str, list[Any]] = {}
-    with Progress(f"running {artifact.name}", len(pixels)) as progress:
-        for film in pixels:
-            for name, values in runtime.run(film[None]).items():
-                parts.setdefault(name, []).append(values)
-            progress.advance()
-    runtime.close()
-    return {name: np.concatenate(values) for name, values in parts.items()}
 
 
 def _one_hot(labels: Labels) -> Floats:

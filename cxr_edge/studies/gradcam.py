@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cxr_edge import RESEARCH_ONLY, explain, files, runtimes
+from cxr_edge import RESEARCH_ONLY, explain, files
+from cxr_edge.answers import run_films
 from cxr_edge.bundle import Bundle
 from cxr_edge.dataset import Dataset, Item
 from cxr_edge.errors import BundleError, DataError
@@ -80,17 +81,10 @@ def choose(scores: Any, dataset: Dataset, threshold: float, each: int) -> list[S
 
 
 def _run(bundle: Bundle, name: str, pixels: Any) -> dict[str, Any]:
-    runtime = runtimes.open_artifact(bundle, bundle.artifact(name))
-    parts: dict[str, list[Any]] = {}
-    with Progress(f"running {name}", len(pixels)) as progress:
-        for film in pixels:
-            for output, values in runtime.run(film[None]).items():
-                parts.setdefault(output, []).append(values)
-            progress.advance()
-    runtime.close()
-    if "heatmap" not in parts:
+    outputs = run_films(bundle, bundle.artifact(name), pixels)
+    if "heatmap" not in outputs:
         raise BundleError(f"{name}: gives no heat map; export the bundle again")
-    return {output: np.concatenate(values) for output, values in parts.items()}
+    return outputs
 
 
 def _draw(

@@ -23,7 +23,8 @@ from cxr_edge.progress import Progress, say
 from cxr_edge.training import card, figures
 from cxr_edge.training.films import Films, load_films
 from cxr_edge.training.fit import Checkpoint, fit
-from cxr_edge.training.model import POOLING, build_classifier
+from cxr_edge.training.heads import start_classifier
+from cxr_edge.training.model import POOLING
 from cxr_edge.training.options import TrainOptions
 from cxr_edge.training.typicality import Typicality
 from cxr_edge.training.typicality import fit as fit_typicality
@@ -46,10 +47,7 @@ def train(
         raise UsageError(f"--out {out}: already holds a finished bundle; give another folder, or remove this one")
     run = files.sha256_bytes(json.dumps([_record(options), dataset.fingerprint()]).encode())
     checkpoint = _open_checkpoint(out, run, resume=resume)
-    keras.utils.set_random_seed(options.seed)
-    classifier = build_classifier(
-        options.backbone, weights=options.weights, labels=len(dataset.labels), dropout=options.dropout
-    )
+    classifier = start_classifier(options, len(dataset.labels))
     if options.weights == "none":
         say("warning: --weights none: the backbone starts from random numbers; expect a weak classifier on few films")
     # Only now: reading the films takes longest, and what the user mistyped is found before.

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from cxr_edge import runtimes, sandbox, trust
+from cxr_edge import runtimes, trust
 from cxr_edge.benchmarks import child, replies
 from cxr_edge.bundle import Bundle, default_bundle_path
 from cxr_edge.cli import main
@@ -33,20 +33,6 @@ def strangers(tmp_path: Path) -> Bundle:
     """A bundle that somebody else made, beside a film."""
     Image.new("L", (300, 300), 51).save(tmp_path / "film.png")
     return models.write_bundle(tmp_path / "strangers", CONTENTS)
-
-
-@pytest.fixture
-def sandboxes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the models that a sandbox was started for."""
-    started: list[str] = []
-    start = sandbox.Sandbox._start
-
-    def count(self: sandbox.Sandbox) -> None:
-        started.append(self.name)
-        start(self)
-
-    monkeypatch.setattr(sandbox.Sandbox, "_start", count)
-    return started
 
 
 def invoke(*arguments: object) -> Result:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from cxr_edge import sandbox
 from cxr_edge.bundle import Bundle
 from cxr_edge.files import sha256_bytes
 from scripts.load_web import slow_onnx
@@ -45,16 +44,8 @@ def zip_bundle(folder: Path, **more: bytes) -> bytes:
 
 
 def test_a_lone_model_is_listed_with_what_was_measured_and_runs_in_a_sandbox(
-    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any], sandboxes: list[str]
 ) -> None:
-    started: list[str] = []
-    start = sandbox.Sandbox._start
-
-    def count(self: sandbox.Sandbox) -> None:
-        started.append(self.name)
-        start(self)
-
-    monkeypatch.setattr(sandbox.Sandbox, "_start", count)
     with run_server(**options) as server:
         reply = upload(server, models.tflite(), "mine.tflite", **FORM)
         assert (reply.status, reply.json["key"]) == (201, "mine")
@@ -66,7 +57,7 @@ def test_a_lone_model_is_listed_with_what_was_measured_and_runs_in_a_sandbox(
     assert model["sandboxed"] is True
     assert row["probability"] == pytest.approx(0.2, abs=1e-3)
     # Once to try it, once to classify with it.
-    assert started == ["model_uploaded.tflite"] * 2
+    assert sandboxes == ["model_uploaded.tflite"] * 2
 
 
 def test_a_bundle_keeps_its_artifacts_and_nothing_that_is_a_program(options: dict[str, Any], tmp_path: Path) -> None:
