@@ -30,6 +30,7 @@ _ENGINE = click.option(
 )
 _WORKERS = click.option("--workers", type=click.IntRange(min=1), help="Trainings at once on the engine; a core each.")
 _SEEDS = click.option("--seeds", type=click.IntRange(min=1), help="How many seeds, from 0 on.")
+_FILMS = click.option("--films", type=click.IntRange(min=1), help="Only about so many training films, whole patients.")
 _POSITIVE = click.option("--positive", default="covid", show_default=True, help="The class to be found.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -86,7 +87,7 @@ def backbones(
 @click.option("--fraction", "fractions", multiple=True, type=float, help="Part unfrozen, 0 to 1; may be repeated.")
 @_SEEDS
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs of every training; 12 by default.")
-@click.option("--films", type=click.IntRange(min=1), help="Only about so many training films, whole patients.")
+@_FILMS
 @click.option("--copies", type=click.IntRange(min=1), help="Augmented versions of each film; 4 by default.")
 @_POSITIVE
 @_RESUME
@@ -121,7 +122,7 @@ def unfreeze(
 @click.option("--way", "ways", multiple=True, help="none, weights, focal, augment or source; may be repeated.")
 @_SEEDS
 @click.option("--epochs", type=click.IntRange(min=1), help="At most this many epochs of the head; 60 by default.")
-@click.option("--films", type=click.IntRange(min=1), help="Only about so many training films, whole patients.")
+@_FILMS
 @click.option("--backbone", help="The frozen backbone; mobilenetv2 by default.")
 @_POSITIVE
 @_RESUME
