@@ -19,19 +19,29 @@ FOLDER = click.Path(path_type=Path)
 @click.command()
 @click.argument("data", default="phantom")
 @click.option("--out", required=True, type=FOLDER, help="Folder of the new bundle.")
-@click.option("--preset", default="default", show_default=True, help="default (our best recipe) or paper.")
+@click.option("--preset", default="default", show_default=True, help="default, distilled or paper.")
 @click.option("--backbone", help="mobilenetv2 (default), inceptionv3, resnet50v2 or xception.")
 @click.option("--unfreeze", type=float, help="Part of the backbone's layers that train, 0 to 1.")
 @click.option("--weights", default="imagenet", show_default=True, help="imagenet (downloads), none, or a weights file.")
 @click.option("--balance", help="augment, weights, focal, source or none; each preset has its own.")
 @click.option("--add", "added", multiple=True, help="A further data set to train with, such as phantom.")
 @click.option("--positive", default="covid", show_default=True, help="The class to be found.")
+@click.option(
+    "--teacher", "teachers", multiple=True, type=FOLDER, help="A bundle to learn from; for --preset distilled."
+)
 @click.option("--epochs", type=click.IntRange(min=1), help="At most this many epochs in each stage.")
 @click.option("--seed", default=0, show_default=True, help="Seed of splits, augmentation and weights.")
 @click.option("--name", help="Name of the bundle; the folder's name by default.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 def train(
-    data: str, out: Path, name: str | None, resume: bool, added: tuple[str, ...], positive: str, **options: Any
+    data: str,
+    out: Path,
+    name: str | None,
+    resume: bool,
+    added: tuple[str, ...],
+    positive: str,
+    teachers: tuple[Path, ...],
+    **options: Any,
 ) -> None:
     """Train a classifier on DATA and write a bundle.
 
@@ -42,6 +52,7 @@ def train(
       cxr-edge train ~/films --out build/mine --weights mobilenet_v2_no_top.weights.h5
       cxr-edge train ~/films --out build/paper --preset paper
       cxr-edge train phantom --out build/try --weights none --epochs 2
+      cxr-edge train ~/films --out build/all --preset distilled --teacher build/a --teacher build/b
     """
     from cxr_edge.dataset import open_dataset
     from cxr_edge.progress import say
@@ -54,11 +65,12 @@ def train(
         dataset = dataset.join(open_dataset(more, positive=positive, seed=options["seed"]))
     for note in dataset.notes:
         say(f"note: {note}")
+    bundles = [Bundle.read(teacher) for teacher in teachers]
     need("training", "train", "keras", "tensorflow", "matplotlib")
     import_tensorflow()
     from cxr_edge.training.train import train as run
 
-    bundle = run(dataset, chosen, out, name=name, resume=resume)
+    bundle = run(dataset, chosen, out, name=name, resume=resume, teachers=bundles)
     figures = bundle.manifest.metrics.get("test", bundle.manifest.metrics["val"])
     click.echo(f"{out}: AUC {figures['auc']:.3f}, accuracy {figures['accuracy']:.3f}; read {out / 'MODEL_CARD.md'}")
     click.echo(RESEARCH_ONLY)

@@ -1,11 +1,12 @@
 """Measure `cxr-edge score`: its throughput beside that of inference alone, and its cost per film up to 100,000 films.
 
-    python scripts/bench_score.py [--sizes 1000,3000,...] [--rounds N] [--side PX] [--plot FILE]
+    python scripts/bench_score.py [--sizes 1000,3000,...] [--rounds N] [--side PX] [--films DIR] [--plot FILE]
 
 Throughput: worker processes that score take turns with the same number that only run the model on films decoded
 before, with one interpreter on a thread, and with one interpreter that has all cores. Cost: the whole command on
-folders of growing size, which are links to 300 different simulated films, drawn here. Writes build/bench-score.json.
-On a busy machine the processor times and the ratios of one run are what to read.
+folders of growing size, of simulated films that are all different and are drawn here, on all cores, before the clock
+runs; --films keeps them for the next time, without it they go. Engines: the whole command with each, in turns. Writes
+build/bench-score.json. On a busy machine the processor times and the ratios of one run are what to read.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,8 +38,9 @@ from cxr_edge.archive import shards
 from cxr_edge.archive.members import Member
 from cxr_edge.archive.scoring import Partition, Scorer
 from cxr_edge.bundle import Bundle, default_bundle_path
+from cxr_edge.progress import Progress
 
-DIFFERENT = 300
+FEW = 300
 DECODED = 50
 TURN = 100
 FOLDER = 1000
@@ -81,14 +85,27 @@ class Whole:
         return time.process_time() - start_s
 
 
-def draw_films(folder: Path, side_px: int) -> list[Path]:
-    """Draw the different films as JPEG, `side_px` a side."""
-    folder.mkdir()
-    paths = []
-    for index in range(DIFFERENT):
+def draw_films(folder: Path, side_px: int, count: int) -> list[Path]:
+    """Draw different films as JPEG, `side_px` a side, a folder of a thousand at a time; what is there already stays."""
+    starts = range(0, count, FOLDER)
+    paths: list[Path] = []
+    with ProcessPoolExecutor(count_cores()) as pool, Progress("drawing films", count) as progress:
+        for drawn in pool.map(_draw_folder, *zip(*[(folder, side_px, start, count) for start in starts], strict=True)):
+            paths += drawn
+            progress.advance(len(drawn))
+    return paths
+
+
+def _draw_folder(folder: Path, side_px: int, start: int, count: int) -> list[Path]:
+    place = folder / f"{start // FOLDER:04}"
+    place.mkdir(parents=True, exist_ok=True)
+    paths = [place / f"{index:07}.jpg" for index in range(start, min(start + FOLDER, count))]
+    for index, path in enumerate(paths, start):
+        if path.exists():
+            continue
         film = Image.fromarray(phantom.render(index, "covid" if index % 2 else "none").pixels)
-        paths.append(folder / f"{index:05}.jpg")
-        film.resize((side_px, side_px), Image.Resampling.BICUBIC).save(paths[-1], quality=90)
+        with files.atomic_write(path) as handle:
+            film.resize((side_px, side_px), Image.Resampling.BICUBIC).save(handle, "JPEG", quality=90)
     return paths
 
 
@@ -105,15 +122,14 @@ def time_engine(work: Any, tasks: Sequence[Any], workers: int) -> tuple[float, f
     return (stamps[-1] - stamps[workers - 1]) / films * 1e3, sum(used[workers:]) / films * 1e3
 
 
-def measure_throughput(folder: Path, artifact_name: str, rounds: int, turns: int) -> dict[str, Any]:
+def measure_throughput(paths: Sequence[Path], artifact_name: str, rounds: int, turns: int) -> dict[str, Any]:
     """Return medians over rounds of scoring and of inference alone in its three forms, in turns."""
     bundle = Bundle.read(default_bundle_path())
     artifact = bundle.artifact(artifact_name)
     model, cores = bundle.artifact_bytes(artifact), count_cores()
-    paths = sorted(folder.iterdir())
     decoded = [images.read(path).pixels for path in paths[:DECODED]]
-    members = [Member(paths[index % len(paths)].name) for index in range(TURN)]
-    scorer = Scorer(model, artifact.format, artifact.name, bundle.manifest, folder)
+    members = [Member(path.name) for path in paths[:TURN]]
+    scorer = Scorer(model, artifact.format, artifact.name, bundle.manifest, paths[0].parent)
     forms: dict[str, tuple[Any, Any, int]] = {
         "score": (Whole(scorer), Partition(0, members), cores),
         "processes": (Alone(model, decoded), TURN, cores),
@@ -147,13 +163,12 @@ def measure_throughput(folder: Path, artifact_name: str, rounds: int, turns: int
     }
 
 
-def link_films(films: Sequence[Path], folder: Path, count: int) -> None:
-    """Make `count` links to the films, a thousand a folder."""
-    for index in range(count):
-        place = folder / f"{index // FOLDER:04}"
-        if index % FOLDER == 0:
-            place.mkdir(parents=True)
-        os.link(films[index % len(films)], place / f"{index:07}.jpg")
+def link_films(films: Sequence[Path], folder: Path) -> None:
+    """Make a link to each film, in folders as theirs."""
+    for film in films:
+        place = folder / film.parent.name
+        place.mkdir(parents=True, exist_ok=True)
+        os.link(film, place / film.name)
 
 
 class Memory(threading.Thread):
@@ -189,10 +204,14 @@ def _resident_mib(pid: int) -> float:
         return 0.0
 
 
-def measure_size(films: Sequence[Path], folder: Path, count: int) -> dict[str, Any]:
-    """Run the whole command on `count` films; return its times a film, and the memory of all its processes."""
-    link_films(films, folder / "films", count)
-    command = [sys.executable, "-m", "cxr_edge", "score", str(folder / "films"), "--out", str(folder / "out"), "--json"]
+def measure_size(films: Sequence[Path], folder: Path, engine: str = "local") -> dict[str, Any]:
+    """Run the whole command on films; return its times a film, and the memory of all its processes."""
+    count = len(films)
+    if not (folder / "films").exists():
+        link_films(films, folder / "films")
+    out = folder / f"out-{uuid.uuid4().hex[:8]}"
+    command = [sys.executable, "-m", "cxr_edge", "score", str(folder / "films"), "--out", str(out), "--json"]
+    command += ["--engine", engine]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start_s = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -204,7 +223,7 @@ def measure_size(films: Sequence[Path], folder: Path, count: int) -> dict[str, A
     memory.join()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    shards = sum(path.stat().st_size for path in (folder / "out").glob("part-*.parquet"))
+    shards = sum(path.stat().st_size for path in out.glob("part-*.parquet"))
     return {
         "films": summary["films"],
         "shards": summary["shards"],
@@ -213,8 +232,18 @@ def measure_size(films: Sequence[Path], folder: Path, count: int) -> dict[str, A
         "peak_mib": memory.peak_mib,
         "planner_peak_mib": memory.own_peak_mib,
         "shard_bytes": shards / count,
-        "plan_bytes": (folder / "out" / "_plan" / "films.jsonl").stat().st_size / count,
+        "plan_bytes": (out / "_plan" / "films.jsonl").stat().st_size / count,
     }
+
+
+def compare_engines(films: Sequence[Path], folder: Path, rounds: int) -> dict[str, Any]:
+    """Return the times that the whole command took with each engine, in turns that begin with either."""
+    passed: dict[str, list[float]] = {"local": [], "ray": []}
+    for number in range(rounds):
+        for engine in sorted(passed, reverse=number % 2 == 1):
+            passed[engine].append(measure_size(films, folder, engine)["wall_ms"] * len(films) / 1e3)
+    ratios = [ray / local for local, ray in zip(passed["local"], passed["ray"], strict=True)]
+    return {"films": len(films), "passed_s": passed, "ray_to_local": statistics.median(ratios)}
 
 
 def measure_planner(folder: Path, films: int = 200_000) -> dict[str, float]:
@@ -258,7 +287,7 @@ def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
     films = [row["films"] for row in rows]
     figure, (cost, memory) = pyplot.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
     cost.plot(films, [row["processor_ms"] for row in rows], "o-", color="#205080", label="processor time")
-    cost.plot(films, [row["wall_ms"] for row in rows], "s--", color="#b05020", label="time passed (busy machine)")
+    cost.plot(films, [row["wall_ms"] for row in rows], "s--", color="#b05020", label="time passed")
     cost.set(xscale="log", xlabel="films", ylabel="ms a film", title="Cost of a film", ylim=(0, None))
     cost.legend()
     memory.plot(films, [row["peak_mib"] for row in rows], "o-", color="#205080", label="all processes")
@@ -274,11 +303,13 @@ def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
 def main() -> None:
     """Measure, print, write and draw."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--sizes", default="1000,3000,10000,30000,100000", help="films of each archive")
+    parser.add_argument("--sizes", default="1000,3000,10000", help="films of each archive")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of the throughput (default: 5)")
     parser.add_argument("--turns", type=int, default=12, help="hundreds of films a turn (default: 12)")
     parser.add_argument("--side", type=int, default=320, help="the films' size in pixels (default: 320)")
     parser.add_argument("--artifacts", default="int8", help="artifacts of the shipped bundle (default: int8)")
+    parser.add_argument("--films", type=Path, help="folder that keeps the films drawn (default: they go)")
+    parser.add_argument("--engines", type=int, default=0, help="films for local beside ray (default: 0, left out)")
     parser.add_argument("--plot", type=Path, help="draw cost and memory into this file")
     arguments = parser.parse_args()
     report: dict[str, Any] = {
@@ -287,17 +318,22 @@ def main() -> None:
         "throughput": [],
         "sizes": [],
     }
-    with tempfile.TemporaryDirectory() as name:
-        films = draw_films(Path(name) / "different", arguments.side)
+    sizes = [int(size) for size in arguments.sizes.split(",") if size]
+    with tempfile.TemporaryDirectory(dir=arguments.films and arguments.films.parent) as name:
+        store = arguments.films or Path(name) / "drawn"
+        films = draw_films(store, arguments.side, max([*sizes, arguments.engines, FEW]))
         for artifact in arguments.artifacts.split(","):
-            found = measure_throughput(films[0].parent, artifact, arguments.rounds, arguments.turns)
+            found = measure_throughput(films[:FEW], artifact, arguments.rounds, arguments.turns)
             report["throughput"].append(found)
             print(json.dumps(found), flush=True)
         report["planner"] = measure_planner(Path(name) / "planner")
         print(json.dumps(report["planner"]), flush=True)
-        for number, size in enumerate(size for size in arguments.sizes.split(",") if size):
-            report["sizes"].append(measure_size(films, Path(name) / str(number), int(size)))
+        for number, size in enumerate(sizes):
+            report["sizes"].append(measure_size(films[:size], Path(name) / str(number)))
             print(json.dumps(report["sizes"][-1]), flush=True)
+        if arguments.engines:
+            report["engines"] = compare_engines(films[: arguments.engines], Path(name) / "engines", arguments.rounds)
+            print(json.dumps(report["engines"]), flush=True)
     report["load_after"] = os.getloadavg()[0]
     files.write_json(Path("build/bench-score.json"), report)
     if arguments.plot is not None and report["sizes"]:

@@ -70,7 +70,14 @@ def measure_training(count: int) -> dict[str, Any]:
 
     plain = build_classifier(weights="none")
     freeze(plain, stage.unfreeze)
-    plain_s = _time_epochs(plain, training, lambda rows, start: training.batch(0, rows, start), held_out) / count
+
+    def read_films(rows: Any, start: int) -> tuple[Any, Any]:
+        return training.batch(0, rows, start), films.targets[rows]
+
+    def read_cached(rows: Any, start: int) -> tuple[Any, Any]:
+        return stored[start : start + len(rows)], films.targets[rows]
+
+    plain_s = _time_epochs(plain, training, read_films, held_out) / count
 
     cached = build_classifier(weights="none")
     parts = split(cached, freeze(cached, stage.unfreeze))
@@ -82,9 +89,7 @@ def measure_training(count: int) -> dict[str, Any]:
     pieces = [front.run(training.batch(0, rows[at : at + 64], at)) for at in range(0, len(rows), 64)]
     caching_s = (time.perf_counter() - start) / count
     stored = np.concatenate(pieces)
-    tail_s = (
-        _time_epochs(parts.tail, training, lambda rows, at: stored[at : at + len(rows)], front.run(held_out)) / count
-    )
+    tail_s = _time_epochs(parts.tail, training, read_cached, front.run(held_out)) / count
 
     ratios = {}
     for epochs in (stage.patience + 1, 20, stage.epochs):

@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from cxr_edge.runtimes import Pixels
-from cxr_edge.training import style
 
 __all__ = ["DEFAULT", "MILD", "NONE", "PAPER", "Augmentation", "augment", "augment_batch"]
 
@@ -22,8 +21,8 @@ class Augmentation:
 
     Angles are in degrees, zoom and shift in parts of the side (zoom 0.2 shows the middle 80 %), `tone` is the largest
     change of the logarithm of gamma and of contrast, `blur` the chance of a lowered resolution, `noise` the largest
-    standard deviation in grey levels, `erase` the largest part of the side covered at each border. `style` is the
-    chance that a film borrows the look of one of another source, by up to all of it (see `style.borrow`).
+    standard deviation in grey levels, `erase` the largest part of the side covered at each border. `mixup` is the
+    largest share of another film that is laid over it; its label no longer fits then, and a teacher's answer must do.
     """
 
     rotation_deg: tuple[float, float] = (0.0, 0.0)
@@ -34,7 +33,7 @@ class Augmentation:
     blur: float = 0.0
     noise: float = 0.0
     erase: float = 0.0
-    style: float = 0.0
+    mixup: float = 0.0
 
 
 NONE = Augmentation()
@@ -59,14 +58,11 @@ MILD = Augmentation(rotation_deg=(-7.0, 7.0), zoom=(-0.02, 0.1), shift=0.03, fli
 def augment(pixels: Pixels, options: Augmentation, rng: np.random.Generator, partner: Pixels | None = None) -> Pixels:
     """Return one film of shape (height, width, 3), changed at random within `options`.
 
-    `partner` is the film of another source whose look it may borrow; a colour film keeps its own.
+    `partner` is the film that may be laid over it (mixup; Zhang et al. 2018).
     """
     # A film is grey but for a few colour scans: one plane is a third of the work.
     grey = bool(np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2]))
     plane = pixels[..., 0] if grey else pixels
-    if grey and partner is not None and options.style and rng.random() < options.style:
-        tone, spectrum = rng.random(2)
-        plane = style.borrow(plane, partner[..., 1], tone=float(tone), spectrum=float(spectrum))
     image = Image.fromarray(plane)
     image = _move(image, options, rng)
     if options.blur and rng.random() < options.blur:
@@ -77,7 +73,10 @@ def augment(pixels: Pixels, options: Augmentation, rng: np.random.Generator, par
         changed = _change_tone(changed, options, rng)
     if options.erase:
         changed = _erase_borders(changed, options.erase, rng)
-    return np.repeat(changed[..., None], 3, axis=-1) if grey else changed
+    changed = np.repeat(changed[..., None], 3, axis=-1) if grey else changed
+    if options.mixup and partner is not None:
+        changed = _lay_over(changed, partner, rng.uniform(0, options.mixup))
+    return changed
 
 
 def augment_batch(
@@ -120,6 +119,11 @@ def _change_tone(pixels: Pixels, options: Augmentation, rng: np.random.Generator
         changed += rng.uniform(0, options.noise) * rng.standard_normal(pixels.shape, dtype=np.float32)
     rounded: Pixels = np.clip(np.rint(changed), 0, 255).astype(np.uint8)
     return rounded
+
+
+def _lay_over(pixels: Pixels, partner: Pixels, share: float) -> Pixels:
+    mixed: Pixels = np.rint(pixels * np.float32(1 - share) + partner * np.float32(share)).astype(np.uint8)
+    return mixed
 
 
 def _erase_borders(pixels: Pixels, erase: float, rng: np.random.Generator) -> Pixels:

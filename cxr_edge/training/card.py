@@ -29,6 +29,7 @@ def write(manifest: Manifest, dataset: Dataset) -> str:
         f"Preset `{options['preset']}`, seed {options['seed']}, class balance by `{options['balance']}`, "
         f"{manifest.provenance['train']['epochs']} epochs in {len(options['stages'])} stage(s); "
         f"backbone weights at the start: {options['weights']}.",
+        *_name_teachers(options["teachers"]),
         "",
         "## Data",
         "",
@@ -52,6 +53,13 @@ def write(manifest: Manifest, dataset: Dataset) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _name_teachers(digests: list[str]) -> list[str]:
+    if not digests:
+        return []
+    names = ", ".join(f"`{digest[:16]}…`" for digest in digests)
+    return [f"It learned the mean answer of {len(digests)} other classifiers (SHA-256 of their model.keras: {names})."]
 
 
 def _count_films(dataset: Dataset) -> list[str]:

@@ -68,7 +68,6 @@ class TrainingSet:
         self.seed = seed
         self.balance = balance
         self.weights = _weights(films, balance)
-        self.lenders = _lenders(films)
         self.source_numbers = np.unique(np.array(films.sources), return_inverse=True)[1].astype(np.float32)
 
     def order(self, epoch: int) -> npt.NDArray[np.int64]:
@@ -87,21 +86,14 @@ class TrainingSet:
         """Return the augmented films at the places start, start + 1 … of an epoch; `rows` says which they are."""
         seeds = [(self.seed, epoch, start + place) for place in range(len(rows))]
         films = [self.films.pixels[row] for row in rows]
-        partners = [self._partner(row, seed) for row, seed in zip(rows, seeds, strict=True)]
+        # Drawn apart from the changes, so that these are the same with mixup and without.
+        lots = (np.random.default_rng([*seed, 1]).integers(len(self.films.pixels)) for seed in seeds)
+        partners = [self.films.pixels[lot] for lot in lots]
         return augment_batch(films, self.augmentation, seeds, partners)
-
-    def _partner(self, row: int, seed: tuple[int, ...]) -> Pixels | None:
-        """Return a film of another source, the sources being equally likely, or None where there is no other."""
-        others = [source for source in self.lenders if source != self.films.sources[row]]
-        if not self.augmentation.style or not others:
-            return None
-        rng = np.random.default_rng([*seed, 1])
-        chosen: Pixels = self.films.pixels[rng.choice(self.lenders[others[rng.integers(len(others))]])]
-        return chosen
 
 
 class Batches(keras.utils.PyDataset):
-    """One epoch for `fit`: inputs from a function of (rows, start), with targets and weights.
+    """One epoch for `fit`: inputs and targets from a function of (rows, start), with weights.
 
     With `ranked` the number of the film's source is the last column of the targets.
     """
@@ -122,20 +114,10 @@ class Batches(keras.utils.PyDataset):
         """Return inputs, targets and weights of one batch."""
         start = index * self.batch_size
         rows = self.rows[start : start + self.batch_size]
-        targets = self.films.films.targets[rows]
+        inputs, targets = self.read(rows, start)
         if self.ranked:
             targets = np.column_stack([targets, self.films.source_numbers[rows]])
-        return self.read(rows, start), targets, self.films.weights[rows]
-
-
-def _lenders(films: Films) -> dict[str, npt.NDArray[np.int64]]:
-    """Return the rows of each source that lends its look: the real ones, or all where there are only simulated ones.
-
-    So simulated films come to look like real ones, and no real one like a drawing.
-    """
-    names = sorted(set(films.sources) - films.drawn) or sorted(films.drawn)
-    sources = np.array(films.sources)
-    return {name: np.flatnonzero(sources == name) for name in names}
+        return inputs, targets, self.films.weights[rows]
 
 
 def _weights(films: Films, balance: str) -> Floats:

@@ -16,6 +16,7 @@ from cxr_edge import files
 from cxr_edge.errors import TrainingError
 from cxr_edge.progress import Progress, say
 from cxr_edge.runtimes import first_line
+from cxr_edge.training.distillation import DistillationLoss, Teachers
 from cxr_edge.training.films import Batches, Films, TrainingSet
 from cxr_edge.training.front import Front
 from cxr_edge.training.model import backbone_of, freeze, split
@@ -27,6 +28,7 @@ from cxr_edge.vectors import UNREADABLE
 __all__ = ["Checkpoint", "fit"]
 
 Epoch = dict[str, float]
+Read = Callable[[Any, int], tuple[Any, Any]]
 _LISTS = ("weights", "best", "optimizer", "average")
 
 
@@ -76,8 +78,11 @@ def fit(
     options: TrainOptions,
     state: Checkpoint,
     run: str,
+    teachers: Teachers | None = None,
 ) -> list[Epoch]:
     """Train `classifier` through all stages, from where `state` stands; it ends with the best weights of the last one.
+
+    `teachers` give the targets of the stages that have a temperature.
 
     Returns a dictionary an epoch: stage, epoch, loss, accuracy, val_loss, val_accuracy, val_auc. The best epoch of a
     stage has the lowest val_loss.
@@ -94,7 +99,7 @@ def fit(
             seed=options.seed,
         )
         judged = validation if stage.simulated else validation.only_real()
-        _fit_stage(classifier, training, judged, options, number, state, run)
+        _fit_stage(classifier, training, judged, options, number, state, run, teachers if stage.temperature else None)
         classifier.set_weights(state.best)
         state.stage, state.epoch = number + 1, 0
         state.weights, state.best, state.optimizer, state.average = classifier.get_weights(), [], [], []
@@ -110,6 +115,7 @@ def _fit_stage(
     number: int,
     state: Checkpoint,
     run: str,
+    teachers: Teachers | None,
 ) -> None:
     stage = options.stages[number]
     frozen = freeze(classifier, stage.unfreeze, settled=stage.settled)
@@ -120,9 +126,10 @@ def _fit_stage(
         tail.pairs = stage.pairs
     label = f"stage {number + 1}/{len(options.stages)}, {stage.unfreeze:.0%} unfrozen"
     say(f"{label}: {len(backbone_of(classifier).layers) - frozen} backbone layers train, up to {stage.epochs} epochs")
-    _compile(tail, stage, options, focal=training.balance == "focal")
+    loss = _loss(options, focal=training.balance == "focal")
+    _compile(tail, stage, DistillationLoss(stage.temperature) if stage.temperature else loss)
     front = Front(parts.front) if parts else None
-    read = _reader(front, training, stage, state.path.parent / f"activations-{number}", label, run)
+    read = _reader(front, training, stage, state.path.parent / f"activations-{number}", label, run, teachers)
     held_out = front.run(validation.pixels) if front else validation.pixels
     _restore_optimizer(tail, state)
     average = Average(stage.average, state.average)
@@ -139,7 +146,7 @@ def _fit_stage(
             state.weights, state.average = classifier.get_weights(), average.weights
             if state.average:
                 tail.set_weights(state.average)
-            figures = _evaluate(tail, held_out, validation)
+            figures = _evaluate(tail, held_out, validation, loss)
             progress.note = (
                 f"loss {fitted['loss'][0]:.3f}, val loss {figures['val_loss']:.3f}, val AUC {figures['val_auc']:.3f}"
             )
@@ -158,54 +165,82 @@ def _fit_stage(
         state.write(run)
 
 
-def _compile(tail: keras.Model, stage: Stage, options: TrainOptions, *, focal: bool) -> None:
+def _loss(options: TrainOptions, *, focal: bool) -> keras.losses.Loss:
     if focal:
-        loss: Any = keras.losses.CategoricalFocalCrossentropy(label_smoothing=options.label_smoothing)
-    else:
-        # On a two-way softmax this is the paper's binary cross-entropy.
-        loss = keras.losses.BinaryCrossentropy(label_smoothing=options.label_smoothing)
+        return keras.losses.CategoricalFocalCrossentropy(label_smoothing=options.label_smoothing)
+    # On a two-way softmax this is the paper's binary cross-entropy.
+    return keras.losses.BinaryCrossentropy(label_smoothing=options.label_smoothing)
+
+
+def _compile(tail: keras.Model, stage: Stage, loss: keras.losses.Loss) -> None:
     optimizer = keras.optimizers.Adam(stage.learning_rate, weight_decay=stage.weight_decay or None)
     # XLA's jit is several times slower than plain graph mode for this network on a CPU.
     tail.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False)
 
 
 def _reader(
-    front: Front | None, training: TrainingSet, stage: Stage, folder: Path, label: str, run: str
-) -> Callable[[int], Callable[[Any, int], Any]]:
-    """Return, for an epoch, the function that reads the inputs of a batch: augmented films or cached activations."""
+    front: Front | None,
+    training: TrainingSet,
+    stage: Stage,
+    folder: Path,
+    label: str,
+    run: str,
+    teachers: Teachers | None,
+) -> Callable[[int], Read]:
+    """Return, for an epoch, the function that reads a batch: augmented films or cached activations, and targets."""
     if front is None:
-        return lambda epoch: lambda rows, start: training.batch(epoch, rows, start)
+        return lambda epoch: lambda rows, start: _show(training, epoch, rows, start, teachers)
     copies: dict[int, Any] = {}
 
-    def read(epoch: int) -> Callable[[Any, int], Any]:
+    def read(epoch: int) -> Read:
         copy = epoch % stage.copies
         if copy not in copies:
-            copies[copy] = _activations(front, training, copy, folder / f"{run[:16]}-{copy}.npy", label)
-        stored = copies[copy]
-        return lambda rows, start: np.asarray(stored[start : start + len(rows)], dtype=np.float32)
+            copies[copy] = _activations(front, training, copy, folder / f"{run[:16]}-{copy}.npy", label, teachers)
+        stored, targets = copies[copy]
+
+        def take(rows: Any, start: int) -> tuple[Any, Any]:
+            place = slice(start, start + len(rows))
+            return np.asarray(stored[place], dtype=np.float32), targets[place]
+
+        return take
 
     return read
 
 
-def _activations(front: Front, training: TrainingSet, copy: int, path: Path, label: str) -> Any:
-    """Return the frozen part's activations of one augmented copy, from `path` when an earlier run left them there."""
+def _show(training: TrainingSet, epoch: int, rows: Any, start: int, teachers: Teachers | None) -> tuple[Any, Any]:
+    pixels = training.batch(epoch, rows, start)
+    return pixels, teachers.score(pixels) if teachers else training.films.targets[rows]
+
+
+def _activations(
+    front: Front, training: TrainingSet, copy: int, path: Path, label: str, teachers: Teachers | None
+) -> tuple[Any, Any]:
+    """Return the frozen part's activations of one augmented copy, and the targets of its films.
+
+    They are read from `path` and from a file beside it when an earlier run left them there.
+    """
+    rows = training.order(copy)
+    targets_path = path.with_suffix(".targets.npy")
     if not path.is_file():
-        rows = training.order(copy)
         # Half precision is finer than the noise of augmentation, and halves what a long run keeps on disk.
         stored = np.empty((len(rows), *front.shape), dtype=np.float16)
+        targets = np.empty((len(rows), training.films.targets.shape[1]), dtype=np.float32)
         with Progress(f"{label}, caching copy {copy + 1}", len(rows)) as progress:
             for start in range(0, len(rows), 64):
-                part = rows[start : start + 64]
-                stored[start : start + len(part)] = front.run(training.batch(copy, part, start))
-                progress.advance(len(part))
-        with files.atomic_write(path) as handle:
-            np.save(handle, stored)
-    return np.load(path, mmap_mode="r")
+                place = slice(start, start + 64)
+                pixels, targets[place] = _show(training, copy, rows[place], start, teachers)
+                stored[place] = front.run(pixels)
+                progress.advance(len(pixels))
+        # The activations come last: where they are, the targets are too.
+        for name, values in ((targets_path, targets), (path, stored)):
+            with files.atomic_write(name) as handle:
+                np.save(handle, values)
+    return np.load(path, mmap_mode="r"), np.load(targets_path)
 
 
-def _evaluate(tail: keras.Model, inputs: Any, validation: Films) -> Epoch:
+def _evaluate(tail: keras.Model, inputs: Any, validation: Films, measure: keras.losses.Loss) -> Epoch:
     probabilities = tail.predict(inputs, batch_size=64, verbose=0)
-    loss = tail.loss(validation.targets, probabilities)
+    loss = measure(validation.targets, probabilities)
     accuracy = np.mean(probabilities.argmax(axis=1) == validation.targets.argmax(axis=1))
     auc = keras.metrics.AUC(num_thresholds=1000)
     auc.update_state(validation.targets[:, 0], probabilities[:, 0])

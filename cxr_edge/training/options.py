@@ -25,6 +25,7 @@ class Stage:
     cached activations; with 0 every epoch augments anew and runs the whole network. `balance` and `augmentation` take
     the place of the run's own in this stage. Without `simulated` it leaves simulated films out, if there are others.
 
+    With `temperature` > 0 the targets are the teachers' answers, softened by it (see `distillation`).
     `pairs` is the weight of the ranking loss within the sources (see `ranking`), beside 1 for the pooled loss.
     With `average` > 0 the weights that count are the moving average of that momentum over the batches, and with
     `shake` > 0 every batch is trained with rounding noise on the kernels (see `steady`). With `settled` batch
@@ -45,6 +46,7 @@ class Stage:
     average: float = 0.0
     shake: float = 0.0
     settled: bool = False
+    temperature: float = 0.0
 
     def rate(self, epoch: int) -> float:
         """Return the learning rate of an epoch: constant, or falling along half a cosine to a hundredth."""
@@ -62,6 +64,7 @@ class TrainOptions:
     stages: tuple[Stage, ...]
     backbone: str = "mobilenetv2"
     weights: str = "imagenet"
+    teachers: tuple[str, ...] = ()
     balance: str = "augment"
     augmentation: augment.Augmentation = field(default=augment.PAPER)
     dropout: float = 0.2
@@ -134,6 +137,54 @@ PRESETS = {
                 average=0.98,
                 shake=1.0,
                 settled=True,
+            ),
+        ),
+        balance="source",
+        augmentation=augment.DEFAULT,
+    ),
+    "distilled": TrainOptions(
+        preset="distilled",
+        stages=(
+            Stage(unfreeze=0.0, epochs=8, learning_rate=2e-3, copies=1, patience=8, temperature=2.0),
+            # What the teachers make of films between films …
+            Stage(
+                unfreeze=0.65,
+                epochs=16,
+                learning_rate=3e-4,
+                copies=8,
+                patience=16,
+                weight_decay=1e-4,
+                cosine=True,
+                augmentation=replace(augment.DEFAULT, mixup=0.4),
+                average=0.98,
+                temperature=2.0,
+            ),
+            # … of films as they are …
+            Stage(
+                unfreeze=0.65,
+                epochs=8,
+                learning_rate=1e-4,
+                copies=4,
+                patience=8,
+                weight_decay=1e-4,
+                cosine=True,
+                augmentation=augment.MILD,
+                average=0.98,
+                shake=1.0,
+                temperature=2.0,
+            ),
+            # … and every layer a little, as weights that will be rounded.
+            Stage(
+                unfreeze=1.0,
+                epochs=2,
+                learning_rate=2e-5,
+                weight_decay=1e-4,
+                cosine=True,
+                augmentation=augment.MILD,
+                average=0.98,
+                shake=1.0,
+                settled=True,
+                temperature=2.0,
             ),
         ),
         balance="source",

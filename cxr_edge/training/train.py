@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from cxr_edge.dataset import Dataset
 from cxr_edge.errors import UsageError
 from cxr_edge.progress import Progress, say
 from cxr_edge.training import card, figures
+from cxr_edge.training.distillation import Teachers
 from cxr_edge.training.films import Films, load_films
 from cxr_edge.training.fit import Checkpoint, fit
 from cxr_edge.training.heads import start_classifier
@@ -36,24 +38,40 @@ _CHECKPOINT_FOLDER = ".checkpoint"
 
 
 def train(
-    dataset: Dataset, options: TrainOptions, out: Path, *, name: str | None = None, resume: bool = False
+    dataset: Dataset,
+    options: TrainOptions,
+    out: Path,
+    *,
+    name: str | None = None,
+    resume: bool = False,
+    teachers: Sequence[Bundle] = (),
 ) -> Bundle:
     """Train on the splits train and val of `dataset`, measure on test, and write a bundle to the folder `out`.
 
+    `teachers` are the bundles whose answers a preset with a temperature learns, and no other preset takes.
     A killed run leaves its checkpoint in `out`; `resume` goes on from it. Raises UsageError when `out` already holds
     a bundle, DataError for films that cannot be used, TrainingError, OutputError.
     """
     if (out / MANIFEST_NAME).exists():
         raise UsageError(f"--out {out}: already holds a finished bundle; give another folder, or remove this one")
+    taught = any(stage.temperature for stage in options.stages)
+    if taught and not teachers:
+        raise UsageError(f"--preset {options.preset}: learns from other classifiers; name their bundles with --teacher")
+    if teachers and not taught:
+        raise UsageError(f"--teacher: the preset {options.preset} learns from labels; add --preset distilled")
+    options = dataclasses.replace(
+        options, teachers=tuple(teacher.artifact("model.keras").sha256 for teacher in teachers)
+    )
     run = files.sha256_bytes(json.dumps([_record(options), dataset.fingerprint()]).encode())
     checkpoint = _open_checkpoint(out, run, resume=resume)
+    together = Teachers.open(teachers, dataset.labels) if teachers else None
     classifier = start_classifier(options, len(dataset.labels))
     if options.weights == "none":
         say("warning: --weights none: the backbone starts from random numbers; expect a weak classifier on few films")
     # Only now: reading the films takes longest, and what the user mistyped is found before.
     files.prepare_folder(out)
     films = _load_splits(dataset)
-    history = fit(classifier, films["train"], films["val"], options, checkpoint, run)
+    history = fit(classifier, films["train"], films["val"], options, checkpoint, run, together)
     classifier.trainable = True
     bundle = _write_bundle(classifier, dataset, films, options, history, out, name or out.name)
     shutil.rmtree(out / _CHECKPOINT_FOLDER)

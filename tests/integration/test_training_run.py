@@ -211,23 +211,21 @@ def test_a_stopped_run_goes_on_from_its_averaged_weights(films: Path, tmp_path: 
     assert [record["epoch"] for record in history] == [0, 1]
 
 
-def test_films_borrow_the_look_of_other_real_sources() -> None:
-    pixels = np.stack([np.full((224, 224, 3), level, np.uint8) for level in (40, 120, 200)])
-    films = Films(pixels, np.eye(2, dtype=np.float32)[[0, 1, 1]], ("dark", "bright", "drawn"), frozenset({"drawn"}))
-    options = Augmentation(style=1.0)
-    training = TrainingSet(films, balance="none", augmentation=options, seed=0)
-    means = np.array([training.batch(epoch, np.array([0, 1, 2]), 0).mean(axis=(1, 2, 3)) for epoch in range(12)])
-    # The two real films lend to each other alone; the drawn one borrows from both, and lends to none.
-    assert means[:, 0].max() <= 121
-    assert means[:, 1].min() >= 39
-    assert means[:, 1].max() <= 121
-    assert means[:, 2].min() < 120 < means[:, 2].max()
+def test_mixup_lays_up_to_its_share_of_another_film_over_one() -> None:
+    pixels = np.stack([np.full((224, 224, 3), level, np.uint8) for level in (0, 200)])
+    films = Films(pixels, np.eye(2, dtype=np.float32), ("dark", "bright"))
+    training = TrainingSet(films, balance="none", augmentation=Augmentation(mixup=0.4), seed=0)
+    means = np.array([training.batch(epoch, np.array([0, 1]), 0).mean(axis=(1, 2, 3)) for epoch in range(40)])
+    assert means[:, 0].min() == 0
+    assert 60 < means[:, 0].max() <= 80
+    assert 120 <= means[:, 1].min() < 140
+    assert means[:, 1].max() == 200
 
 
 def test_ranked_batches_carry_the_source(films: Path) -> None:
     loaded = load_films(open_dataset(films), "train")
     training = TrainingSet(loaded, balance="source", augmentation=Augmentation(), seed=0)
-    batches = Batches(training, 0, 8, lambda rows, start: rows, ranked=True)
+    batches = Batches(training, 0, 8, lambda rows, start: (rows, loaded.targets[rows]), ranked=True)
     rows, targets, weights = batches[0]
     assert targets.shape == (8, 3)
     names = np.unique(loaded.sources)

@@ -1,0 +1,111 @@
+"""A student learns what its teachers say together, whatever the labels are."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cxr_edge import phantom
+from cxr_edge.bundle import Bundle
+from cxr_edge.dataset import open_dataset
+from cxr_edge.errors import UsageError
+from cxr_edge.training.augment import NONE
+from cxr_edge.training.distillation import DistillationLoss, Teachers
+from cxr_edge.training.films import load_films
+from cxr_edge.training.fit import Checkpoint, fit
+from cxr_edge.training.model import build_classifier
+from cxr_edge.training.options import build
+from cxr_edge.training.train import train
+
+BLACK = np.zeros((3, 224, 224, 3), np.uint8)
+
+
+def says(*answer: float) -> Any:
+    return lambda pixels: np.tile(np.array(answer, np.float32), (len(pixels), 1))
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("films")
+    phantom.write_folder(folder, {"train": 16, "val": 8, "test": 8})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def teacher(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    options = build(preset="paper", weights="none", unfreeze=0.0, epochs=1)
+    return train(open_dataset(films), options, tmp_path_factory.mktemp("teacher") / "bundle")
+
+
+def test_teachers_answer_with_their_mean_logit() -> None:
+    both = Teachers([says(0.9, 0.1), says(0.5, 0.5)], [[0, 1], [0, 1]]).score(BLACK)
+    # The logits are log 9 and 0; their mean is log 3.
+    assert both == pytest.approx(np.tile([0.75, 0.25], (3, 1)), abs=1e-6)
+
+
+def test_a_teachers_labels_may_stand_in_another_order() -> None:
+    assert Teachers([says(0.9, 0.1)], [[1, 0]]).score(BLACK)[0] == pytest.approx([0.1, 0.9])
+
+
+def test_a_teacher_from_elsewhere_answers_the_same(teacher: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    films = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+    ours = Teachers.open([teacher], teacher.manifest.labels).score(films)
+    monkeypatch.setattr("cxr_edge.trust.is_ours", lambda digest: False)
+    assert Teachers.open([teacher], teacher.manifest.labels).score(films) == pytest.approx(ours, abs=1e-4)
+
+
+def test_the_loss_is_least_where_the_student_says_the_same() -> None:
+    loss = DistillationLoss(2.0)
+    taught = np.array([[0.8, 0.2]], np.float32)
+    losses = {
+        share: float(loss(taught, np.array([[share, 1 - share]], np.float32))) for share in (0.5, 0.7, 0.8, 0.9, 1.0)
+    }
+    assert min(losses, key=losses.__getitem__) == 0.8
+    assert np.isfinite(losses[1.0])
+
+
+def test_a_certain_teacher_gives_the_square_of_the_temperature_times_the_softened_cross_entropy() -> None:
+    value = float(DistillationLoss(2.0)(np.array([[0.5, 0.5]], np.float32), np.array([[0.9, 0.1]], np.float32)))
+    softened = np.array([3.0, 1.0]) / 4  # the roots of 9 : 1
+    assert value == pytest.approx(-4 * np.mean(np.log(softened)), rel=1e-5)
+
+
+def test_a_student_follows_its_teachers_against_the_labels(films: Path, tmp_path: Path) -> None:
+    shown = load_films(open_dataset(films), "train")
+    assert shown.targets[:, 0].mean() == 0.5
+    options = build(preset="distilled", weights="none", unfreeze=0.0)
+    stage = dataclasses.replace(options.stages[0], epochs=40, patience=40, learning_rate=0.05)
+    options = dataclasses.replace(options, stages=(stage,), augmentation=NONE, balance="none")
+    classifier = build_classifier(weights="none", dropout=0.0)
+    teachers = Teachers([says(0.9, 0.1)], [[0, 1]])
+    # Judged by the teacher's answers too, since the epoch that is kept is that of the lowest loss.
+    judge = dataclasses.replace(shown, targets=teachers.score(shown.pixels))
+    fit(classifier, shown, judge, options, Checkpoint(tmp_path / "checkpoint.npz"), "run", teachers)
+    answers = np.asarray(classifier(shown.pixels, training=False))
+    assert answers[:, 0] == pytest.approx(0.9, abs=0.03)
+
+
+def test_a_distilled_bundle_names_its_teachers(films: Path, teacher: Bundle, tmp_path: Path) -> None:
+    options = build(preset="distilled", weights="none", unfreeze=0.0, epochs=1)
+    made = train(open_dataset(films), options, tmp_path / "student", teachers=[teacher, teacher])
+    recorded = Bundle.read(made.path).manifest.provenance["train"]["options"]
+    digest = teacher.artifact("model.keras").sha256
+    assert recorded["teachers"] == [digest, digest]
+    assert digest[:16] in (made.path / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_teachers_and_preset_go_together(films: Path, teacher: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--preset distilled: learns from other classifiers; name their bundles"):
+        train(open_dataset(films), build(preset="distilled", weights="none"), tmp_path / "student")
+    with pytest.raises(UsageError, match="--teacher: the preset paper learns from labels; add --preset distilled"):
+        train(open_dataset(films), build(preset="paper", weights="none"), tmp_path / "student", teachers=[teacher])
+    assert not (tmp_path / "student").exists()
+
+
+def test_a_teacher_of_other_classes_is_refused(teacher: Bundle) -> None:
+    with pytest.raises(UsageError, match="tells covid, noncovid, the films are well, ill; give a bundle"):
+        Teachers.open([teacher], ("well", "ill"))
