@@ -24,6 +24,7 @@ FOLDER = click.Path(path_type=Path)
 @click.option("--unfreeze", type=float, help="Part of the backbone's layers that train, 0 to 1.")
 @click.option("--weights", default="imagenet", show_default=True, help="imagenet (downloads), none, or a weights file.")
 @click.option("--balance", help="augment, weights, focal, source or none; each preset has its own.")
+@click.option("--ranking", type=float, help="Weight of the loss on pairs within a source, where the backbone trains.")
 @click.option("--add", "added", multiple=True, help="A further data set to train with, such as phantom.")
 @click.option("--positive", default="covid", show_default=True, help="The class to be found.")
 @click.option(

@@ -8,6 +8,7 @@ student sees films as they are augmented in training, and learns what the teache
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -22,7 +23,7 @@ from cxr_edge.runtimes import Pixels, open_artifact
 from cxr_edge.runtimes.keras import load_model
 from cxr_edge.training.front import Front
 
-__all__ = ["DistillationLoss", "Teachers"]
+__all__ = ["DistillationLoss", "Teacher", "Teachers"]
 
 Floats = npt.NDArray[np.float32]
 Classifier = Callable[[Pixels], Floats]
@@ -30,17 +31,28 @@ Classifier = Callable[[Pixels], Floats]
 _LEAST = 1e-7
 
 
-class Teachers:
-    """Classifiers that answer together: the softmax of their mean logits."""
+@dataclass(frozen=True)
+class Teacher:
+    """A classifier of pixels, where the wanted labels stand in its answer, and the sources it learned from."""
 
-    def __init__(self, members: Sequence[Classifier], orders: Sequence[Sequence[int]]) -> None:
-        """Take functions of pixels that return probabilities and, for each, where the wanted labels stand in these."""
-        self._members = list(zip(members, orders, strict=True))
+    run: Classifier
+    order: Sequence[int]
+    sources: frozenset[str] = frozenset()
+
+
+class Teachers:
+    """Classifiers that answer together: the softmax of their mean logits.
+
+    A film is shown to the teachers that were trained on films of its source; to all, where none was.
+    """
+
+    def __init__(self, members: Sequence[Teacher]) -> None:
+        self._members = members
 
     @classmethod
     def open(cls, bundles: Sequence[Bundle], labels: Sequence[str]) -> Teachers:
         """Open the model.keras of bundles. Raises UsageError for other labels than `labels`, BundleError."""
-        members, orders = [], []
+        members = []
         for bundle in bundles:
             known = bundle.manifest.labels
             if sorted(known) != sorted(labels):
@@ -48,13 +60,20 @@ class Teachers:
                     f"--teacher {bundle.path}: tells {', '.join(known)}, the films are {', '.join(labels)}; "
                     "give a bundle that was trained on these classes"
                 )
-            members.append(_open(bundle))
-            orders.append([known.index(label) for label in labels])
-        return cls(members, orders)
+            counts = bundle.manifest.provenance.get("train", {}).get("data", {}).get("films", {})
+            sources = frozenset(key.split("/")[1] for key in counts)
+            members.append(Teacher(_open(bundle), [known.index(label) for label in labels], sources))
+        return cls(members)
 
-    def score(self, pixels: Pixels) -> Floats:
-        """Return the probabilities (n, labels) of films (n, 224, 224, 3)."""
-        logits = np.mean([np.log(np.maximum(run(pixels)[:, order], _LEAST)) for run, order in self._members], axis=0)
+    def score(self, pixels: Pixels, sources: Sequence[str]) -> Floats:
+        """Return the probabilities (n, labels) of films (n, 224, 224, 3) of `sources`."""
+        asked = np.array([[source in member.sources for source in sources] for member in self._members])
+        asked[:, ~asked.any(axis=0)] = True
+        sums = np.zeros((len(pixels), len(self._members[0].order)))
+        for member, rows in zip(self._members, asked, strict=True):
+            if rows.any():
+                sums[rows] += np.log(np.maximum(member.run(pixels[rows])[:, member.order], _LEAST))
+        logits = sums / asked.sum(axis=0)[:, None]
         raised = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities: Floats = (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
         return probabilities

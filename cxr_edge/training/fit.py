@@ -209,7 +209,9 @@ def _reader(
 
 def _show(training: TrainingSet, epoch: int, rows: Any, start: int, teachers: Teachers | None) -> tuple[Any, Any]:
     pixels = training.batch(epoch, rows, start)
-    return pixels, teachers.score(pixels) if teachers else training.films.targets[rows]
+    if teachers is None:
+        return pixels, training.films.targets[rows]
+    return pixels, teachers.score(pixels, [training.films.sources[row] for row in rows])
 
 
 def _activations(

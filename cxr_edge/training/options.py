@@ -200,6 +200,7 @@ def build(
     unfreeze: float | None = None,
     weights: str = "imagenet",
     balance: str | None = None,
+    ranking: float | None = None,
     epochs: int | None = None,
     seed: int = 0,
 ) -> TrainOptions:
@@ -211,6 +212,11 @@ def build(
     options = PRESETS[preset].with_unfreeze(unfreeze)
     if epochs is not None:
         options = replace(options, stages=tuple(replace(s, epochs=min(s.epochs, epochs)) for s in options.stages))
+    if ranking is not None:
+        if ranking < 0:
+            raise UsageError(f"--ranking {ranking}: must be 0 or more; 1 weighs as much as the labels")
+        stages = (replace(s, pairs=ranking) if s.unfreeze else s for s in options.stages)
+        options = replace(options, stages=tuple(stages))
     if balance is not None:
         options = replace(options, stages=tuple(replace(stage, balance=None) for stage in options.stages))
     return replace(

@@ -14,7 +14,7 @@ from cxr_edge.bundle import Bundle
 from cxr_edge.dataset import open_dataset
 from cxr_edge.errors import UsageError
 from cxr_edge.training.augment import NONE
-from cxr_edge.training.distillation import DistillationLoss, Teachers
+from cxr_edge.training.distillation import DistillationLoss, Teacher, Teachers
 from cxr_edge.training.films import load_films
 from cxr_edge.training.fit import Checkpoint, fit
 from cxr_edge.training.model import build_classifier
@@ -42,20 +42,29 @@ def teacher(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 def test_teachers_answer_with_their_mean_logit() -> None:
-    both = Teachers([says(0.9, 0.1), says(0.5, 0.5)], [[0, 1], [0, 1]]).score(BLACK)
+    both = Teachers([Teacher(says(0.9, 0.1), [0, 1]), Teacher(says(0.5, 0.5), [0, 1])]).score(BLACK, ["a"] * 3)
     # The logits are log 9 and 0; their mean is log 3.
     assert both == pytest.approx(np.tile([0.75, 0.25], (3, 1)), abs=1e-6)
 
 
 def test_a_teachers_labels_may_stand_in_another_order() -> None:
-    assert Teachers([says(0.9, 0.1)], [[1, 0]]).score(BLACK)[0] == pytest.approx([0.1, 0.9])
+    answers = Teachers([Teacher(says(0.9, 0.1), [1, 0])]).score(BLACK, ["a"] * 3)
+    assert answers[0] == pytest.approx([0.1, 0.9])
+
+
+def test_a_film_is_shown_to_those_who_know_its_source() -> None:
+    knows_a = Teacher(says(0.9, 0.1), [0, 1], frozenset({"a"}))
+    knows_both = Teacher(says(0.5, 0.5), [0, 1], frozenset({"a", "b"}))
+    answers = Teachers([knows_a, knows_both]).score(BLACK, ["a", "b", "unknown"])
+    assert answers[:, 0] == pytest.approx([0.75, 0.5, 0.75], abs=1e-6)
 
 
 def test_a_teacher_from_elsewhere_answers_the_same(teacher: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     films = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
-    ours = Teachers.open([teacher], teacher.manifest.labels).score(films)
+    ours = Teachers.open([teacher], teacher.manifest.labels).score(films, ["a", "b"])
     monkeypatch.setattr("cxr_edge.trust.is_ours", lambda digest: False)
-    assert Teachers.open([teacher], teacher.manifest.labels).score(films) == pytest.approx(ours, abs=1e-4)
+    theirs = Teachers.open([teacher], teacher.manifest.labels).score(films, ["a", "b"])
+    assert theirs == pytest.approx(ours, abs=1e-4)
 
 
 def test_the_loss_is_least_where_the_student_says_the_same() -> None:
@@ -81,9 +90,9 @@ def test_a_student_follows_its_teachers_against_the_labels(films: Path, tmp_path
     stage = dataclasses.replace(options.stages[0], epochs=40, patience=40, learning_rate=0.05)
     options = dataclasses.replace(options, stages=(stage,), augmentation=NONE, balance="none")
     classifier = build_classifier(weights="none", dropout=0.0)
-    teachers = Teachers([says(0.9, 0.1)], [[0, 1]])
+    teachers = Teachers([Teacher(says(0.9, 0.1), [0, 1])])
     # Judged by the teacher's answers too, since the epoch that is kept is that of the lowest loss.
-    judge = dataclasses.replace(shown, targets=teachers.score(shown.pixels))
+    judge = dataclasses.replace(shown, targets=teachers.score(shown.pixels, shown.sources))
     fit(classifier, shown, judge, options, Checkpoint(tmp_path / "checkpoint.npz"), "run", teachers)
     answers = np.asarray(classifier(shown.pixels, training=False))
     assert answers[:, 0] == pytest.approx(0.9, abs=0.03)

@@ -38,6 +38,13 @@ def test_unfreeze_outside_its_range_is_refused(unfreeze: float) -> None:
         build(unfreeze=unfreeze)
 
 
+def test_ranking_counts_wherever_the_backbone_trains() -> None:
+    assert [stage.pairs for stage in build(ranking=1.5).stages] == [0, 1.5, 1.5, 1.5]
+    assert [stage.pairs for stage in build(preset="paper", ranking=0.5).stages] == [0.5]
+    with pytest.raises(UsageError, match="--ranking -1: must be 0 or more"):
+        build(ranking=-1)
+
+
 def test_epochs_caps_every_stage() -> None:
     assert max(stage.epochs for stage in build(epochs=2).stages) == 2
 
