@@ -19,7 +19,12 @@ FOLDER = click.Path(path_type=Path)
 @click.command()
 @click.argument("data", default="phantom")
 @click.option("--out", required=True, type=FOLDER, help="Folder of the new bundle.")
-@click.option("--preset", default="default", show_default=True, help="default, distilled or paper.")
+@click.option(
+    "--preset",
+    default="default",
+    show_default=True,
+    help="default (one of three), single or paper.",
+)
 @click.option("--backbone", help="mobilenetv2 (default), inceptionv3, resnet50v2 or xception.")
 @click.option("--unfreeze", type=float, help="Part of the backbone's layers that train, 0 to 1.")
 @click.option("--weights", default="imagenet", show_default=True, help="imagenet (downloads), none, or a weights file.")
@@ -28,7 +33,7 @@ FOLDER = click.Path(path_type=Path)
 @click.option("--add", "added", multiple=True, help="A further data set to train with, such as phantom.")
 @click.option("--positive", default="covid", show_default=True, help="The class to be found.")
 @click.option(
-    "--teacher", "teachers", multiple=True, type=FOLDER, help="A bundle to learn from; for --preset distilled."
+    "--teacher", "teachers", multiple=True, type=FOLDER, help="A bundle to learn from, in place of training teachers."
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="At most this many epochs in each stage.")
 @click.option("--seed", default=0, show_default=True, help="Seed of splits, augmentation and weights.")
@@ -52,8 +57,8 @@ def train(
     Examples:
       cxr-edge train ~/films --out build/mine --weights mobilenet_v2_no_top.weights.h5
       cxr-edge train ~/films --out build/paper --preset paper
-      cxr-edge train phantom --out build/try --weights none --epochs 2
-      cxr-edge train ~/films --out build/all --preset distilled --teacher build/a --teacher build/b
+      cxr-edge train phantom --out build/try --preset single --weights none --epochs 2
+      cxr-edge train ~/films --out build/both --teacher build/mine --teacher build/theirs
     """
     from cxr_edge.dataset import open_dataset
     from cxr_edge.progress import say

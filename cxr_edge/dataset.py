@@ -100,6 +100,11 @@ class Dataset:
         digests = self._digests | other._digests
         return Dataset(f"{self.name}+{other.name}", items, self.labels, self.positive, notes, digests)
 
+    def only_real(self) -> Dataset:
+        """Return the set without simulated films; as it is where there are no others, or none."""
+        real = tuple(item for item in self.items if item.phantom is None)
+        return dataclasses.replace(self, items=real) if real else self
+
     def targets(self) -> npt.NDArray[np.int64]:
         """Return each film's index into `labels`, shape (n,)."""
         return np.array([self.labels.index(item.label) for item in self.items], dtype=np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from cxr_edge.errors import UsageError
 from cxr_edge.training import augment
@@ -58,13 +59,18 @@ class Stage:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What makes a training run repeatable, but for the data."""
+    """What makes a training run repeatable, but for the data.
+
+    Where stages have a temperature, `teachers` are the SHA-256 of the teachers' models. `taught_by` says how those are
+    trained, one after another, that are not given; one without a stage for simulated films sees none.
+    """
 
     preset: str
     stages: tuple[Stage, ...]
     backbone: str = "mobilenetv2"
     weights: str = "imagenet"
     teachers: tuple[str, ...] = ()
+    taught_by: tuple[TrainOptions, ...] = ()
     balance: str = "augment"
     augmentation: augment.Augmentation = field(default=augment.PAPER)
     dropout: float = 0.2
@@ -93,8 +99,8 @@ PRESETS = {
         preset="paper",
         stages=(Stage(unfreeze=0.34, epochs=40, learning_rate=1e-3, copies=4, patience=10, weight_decay=1e-4),),
     ),
-    "default": TrainOptions(
-        preset="default",
+    "single": TrainOptions(
+        preset="single",
         stages=(
             Stage(unfreeze=0.0, epochs=8, learning_rate=2e-3, copies=1, patience=8),
             # First what disease looks like, with sources made equal and their styles blurred …
@@ -142,8 +148,8 @@ PRESETS = {
         balance="source",
         augmentation=augment.DEFAULT,
     ),
-    "distilled": TrainOptions(
-        preset="distilled",
+    "default": TrainOptions(
+        preset="default",
         stages=(
             Stage(unfreeze=0.0, epochs=8, learning_rate=2e-3, copies=1, patience=8, temperature=2.0),
             # What the teachers make of films between films …
@@ -209,13 +215,22 @@ def build(
         raise UsageError(f"--preset {preset}: unknown; choose one of {', '.join(PRESETS)}")
     if balance not in (None, *BALANCES):
         raise UsageError(f"--balance {balance}: unknown; choose one of {', '.join(BALANCES)}")
+    taught_by: tuple[TrainOptions, ...] = ()
+    if PRESETS[preset].stages[0].temperature:
+        own = {"backbone": backbone, "unfreeze": unfreeze, "weights": weights, "balance": balance, "epochs": epochs}
+        shared = partial(build, preset="single", **own)
+        taught_by = (
+            shared(seed=seed, ranking=ranking),
+            _without_simulated(shared(seed=seed, ranking=ranking)),
+            _without_simulated(shared(seed=seed + 1, ranking=1.0)),
+        )
     options = PRESETS[preset].with_unfreeze(unfreeze)
     if epochs is not None:
         options = replace(options, stages=tuple(replace(s, epochs=min(s.epochs, epochs)) for s in options.stages))
     if ranking is not None:
         if ranking < 0:
             raise UsageError(f"--ranking {ranking}: must be 0 or more; 1 weighs as much as the labels")
-        stages = (replace(s, pairs=ranking) if s.unfreeze else s for s in options.stages)
+        stages = (replace(s, pairs=ranking) if s.unfreeze and not s.temperature else s for s in options.stages)
         options = replace(options, stages=tuple(stages))
     if balance is not None:
         options = replace(options, stages=tuple(replace(stage, balance=None) for stage in options.stages))
@@ -225,4 +240,9 @@ def build(
         weights=weights,
         balance=balance or options.balance,
         seed=seed,
+        taught_by=taught_by,
     )
+
+
+def _without_simulated(options: TrainOptions) -> TrainOptions:
+    return replace(options, stages=tuple(replace(stage, simulated=False) for stage in options.stages))

@@ -35,6 +35,8 @@ __all__ = ["TYPICALITY_NAME", "save_model", "train"]
 
 TYPICALITY_NAME = "typicality.npz"
 _CHECKPOINT_FOLDER = ".checkpoint"
+_TEACHERS_FOLDER = ".teachers"
+_GO_ON = "add --resume to go on, or remove it to start again"
 
 
 def train(
@@ -48,20 +50,20 @@ def train(
 ) -> Bundle:
     """Train on the splits train and val of `dataset`, measure on test, and write a bundle to the folder `out`.
 
-    `teachers` are the bundles whose answers a preset with a temperature learns, and no other preset takes.
+    `teachers` are the bundles whose answers a preset with a temperature learns; without them it trains its own first.
     A killed run leaves its checkpoint in `out`; `resume` goes on from it. Raises UsageError when `out` already holds
     a bundle, DataError for films that cannot be used, TrainingError, OutputError.
     """
     if (out / MANIFEST_NAME).exists():
         raise UsageError(f"--out {out}: already holds a finished bundle; give another folder, or remove this one")
-    taught = any(stage.temperature for stage in options.stages)
-    if taught and not teachers:
-        raise UsageError(f"--preset {options.preset}: learns from other classifiers; name their bundles with --teacher")
-    if teachers and not taught:
-        raise UsageError(f"--teacher: the preset {options.preset} learns from labels; add --preset distilled")
-    options = dataclasses.replace(
-        options, teachers=tuple(teacher.artifact("model.keras").sha256 for teacher in teachers)
-    )
+    if teachers and not options.stages[0].temperature:
+        raise UsageError(f"--teacher: the preset {options.preset} learns from labels; leave --preset out")
+    if teachers:
+        options = dataclasses.replace(options, taught_by=())
+    elif options.taught_by:
+        teachers = _train_teachers(dataset, options, out / _TEACHERS_FOLDER, resume=resume)
+    digests = tuple(teacher.artifact("model.keras").sha256 for teacher in teachers)
+    options = dataclasses.replace(options, teachers=digests)
     run = files.sha256_bytes(json.dumps([_record(options), dataset.fingerprint()]).encode())
     checkpoint = _open_checkpoint(out, run, resume=resume)
     together = Teachers.open(teachers, dataset.labels) if teachers else None
@@ -74,8 +76,40 @@ def train(
     history = fit(classifier, films["train"], films["val"], options, checkpoint, run, together)
     classifier.trainable = True
     bundle = _write_bundle(classifier, dataset, films, options, history, out, name or out.name)
-    shutil.rmtree(out / _CHECKPOINT_FOLDER)
+    for name in (_CHECKPOINT_FOLDER, _TEACHERS_FOLDER):
+        shutil.rmtree(out / name, ignore_errors=True)
     return bundle
+
+
+def _train_teachers(dataset: Dataset, options: TrainOptions, folder: Path, *, resume: bool) -> list[Bundle]:
+    """Train what `options` learns from, each in a folder of its own, and go on where an earlier run stopped."""
+    if folder.exists() and not resume:
+        raise UsageError(f"--out {folder.parent}: holds an unfinished run; {_GO_ON}")
+    lessons = _plan_lessons(dataset, options)
+    teachers = []
+    for number, (lesson, films) in enumerate(lessons.items(), start=1):
+        say(f"teacher {number} of {len(lessons)}")
+        place = folder / str(number)
+        if (place / MANIFEST_NAME).is_file():
+            teachers.append(Bundle.read(place))
+        else:
+            teachers.append(train(films, lesson, place, resume=place.exists()))
+    say(f"one network of {len(teachers)}")
+    return teachers
+
+
+def _plan_lessons(dataset: Dataset, options: TrainOptions) -> dict[TrainOptions, Dataset]:
+    """Return the options of each teacher and its films; where all films are of one kind, equal ones come once."""
+    real = dataset.only_real()
+    mixed = len(real.items) < len(dataset.items)
+    lessons: dict[TrainOptions, Dataset] = {}
+    for lesson in options.taught_by:
+        alone = not any(stage.simulated for stage in lesson.stages)
+        if not mixed:
+            stages = tuple(dataclasses.replace(stage, simulated=True) for stage in lesson.stages)
+            lesson = dataclasses.replace(lesson, stages=stages)
+        lessons.setdefault(lesson, real if alone else dataset)
+    return lessons
 
 
 def save_model(classifier: keras.Model, path: Path) -> None:
@@ -103,7 +137,7 @@ def _load_splits(dataset: Dataset) -> dict[str, Films]:
 def _open_checkpoint(out: Path, run: str, *, resume: bool) -> Checkpoint:
     path = out / _CHECKPOINT_FOLDER / "checkpoint.npz"
     if path.is_file() and not resume:
-        raise UsageError(f"--out {out}: holds an unfinished run; add --resume to go on, or remove it to start again")
+        raise UsageError(f"--out {out}: holds an unfinished run; {_GO_ON}")
     if not path.is_file():
         if resume:
             say(f"{out} holds no checkpoint; starting from the beginning")
@@ -251,7 +285,7 @@ def _record(options: TrainOptions) -> dict[str, Any]:
     # A name that is no file is refused, with its reason, where the weights are read.
     if Path(options.weights).is_file():
         record["weights"] = f"sha256:{files.sha256_file(Path(options.weights))}"
-    return record
+    return record | {"taught_by": [_record(lesson) for lesson in options.taught_by]}
 
 
 def _provenance(dataset: Dataset, options: TrainOptions, history: list[dict[str, float]]) -> dict[str, Any]:

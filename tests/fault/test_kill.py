@@ -75,7 +75,7 @@ def test_a_full_disk_at_any_file_is_one_line_and_leaves_the_old(harmed: tuple[st
 def test_a_training_run_that_is_killed_again_and_again_ends_with_a_whole_bundle(tmp_path: Path) -> None:
     phantom.write_folder(tmp_path / "films", {"train": 24, "val": 12, "test": 12})
     out = tmp_path / "bundle"
-    options = ["--weights", "none", "--unfreeze", "0", "--epochs", "6", "--out", str(out)]
+    options = ["--preset", "single", "--weights", "none", "--unfreeze", "0", "--epochs", "6", "--out", str(out)]
     command = [sys.executable, "-m", "cxr_edge.cli", "train", str(tmp_path / "films"), *options, "--resume"]
     rng = random.Random(1)
     for _ in range(8):

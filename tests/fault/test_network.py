@@ -89,7 +89,7 @@ COMMANDS = {
 # What takes a minute or more, in `make fuzz` alone.
 SLOW = {
     "bench": ("brightness", "--out", "report"),
-    "train": ("phantom", "--weights", "none", "--epochs", "1", "--out", "trained"),
+    "train": ("phantom", "--preset", "single", "--weights", "none", "--epochs", "1", "--out", "trained"),
 }
 # Commands whose own tests run them without a network.
 ELSEWHERE = {"serve", "score", "audit", "study", "calibrate"}

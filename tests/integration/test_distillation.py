@@ -86,7 +86,7 @@ def test_a_certain_teacher_gives_the_square_of_the_temperature_times_the_softene
 def test_a_student_follows_its_teachers_against_the_labels(films: Path, tmp_path: Path) -> None:
     shown = load_films(open_dataset(films), "train")
     assert shown.targets[:, 0].mean() == 0.5
-    options = build(preset="distilled", weights="none", unfreeze=0.0)
+    options = build(weights="none", unfreeze=0.0)
     stage = dataclasses.replace(options.stages[0], epochs=40, patience=40, learning_rate=0.05)
     options = dataclasses.replace(options, stages=(stage,), augmentation=NONE, balance="none")
     classifier = build_classifier(weights="none", dropout=0.0)
@@ -99,7 +99,7 @@ def test_a_student_follows_its_teachers_against_the_labels(films: Path, tmp_path
 
 
 def test_a_distilled_bundle_names_its_teachers(films: Path, teacher: Bundle, tmp_path: Path) -> None:
-    options = build(preset="distilled", weights="none", unfreeze=0.0, epochs=1)
+    options = build(weights="none", unfreeze=0.0, epochs=1)
     made = train(open_dataset(films), options, tmp_path / "student", teachers=[teacher, teacher])
     recorded = Bundle.read(made.path).manifest.provenance["train"]["options"]
     digest = teacher.artifact("model.keras").sha256
@@ -107,10 +107,24 @@ def test_a_distilled_bundle_names_its_teachers(films: Path, teacher: Bundle, tmp
     assert digest[:16] in (made.path / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
-def test_teachers_and_preset_go_together(films: Path, teacher: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--preset distilled: learns from other classifiers; name their bundles"):
-        train(open_dataset(films), build(preset="distilled", weights="none"), tmp_path / "student")
-    with pytest.raises(UsageError, match="--teacher: the preset paper learns from labels; add --preset distilled"):
+def test_without_teachers_it_trains_its_own_and_goes_on_where_it_was_stopped(films: Path, tmp_path: Path) -> None:
+    # The films are drawn, so that the teacher without drawn films is the first one again, and comes once.
+    options = build(weights="none", unfreeze=0.0, epochs=1)
+    out = tmp_path / "student"
+    made = train(open_dataset(films), options.taught_by[0], out / ".teachers" / "1")
+    digest = made.artifact("model.keras").sha256
+    with pytest.raises(UsageError, match="holds an unfinished run; add --resume"):
+        train(open_dataset(films), options, out)
+    bundle = train(open_dataset(films), options, out, resume=True)
+    recorded = bundle.manifest.provenance["train"]["options"]
+    assert recorded["teachers"][0] == digest
+    assert len(set(recorded["teachers"])) == 2
+    assert [teacher["stages"][0]["pairs"] for teacher in recorded["taught_by"]] == [0, 0, 0]
+    assert not [path for path in out.iterdir() if path.is_dir()]
+
+
+def test_a_preset_of_labels_takes_no_teacher(films: Path, teacher: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--teacher: the preset paper learns from labels; leave --preset out"):
         train(open_dataset(films), build(preset="paper", weights="none"), tmp_path / "student", teachers=[teacher])
     assert not (tmp_path / "student").exists()
 

@@ -43,7 +43,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(films: Path, out: Path, weights: Path, *more: str) -> list[str]:
-    options = ["--weights", str(weights), "--unfreeze", "0", "--epochs", "6", *more]
+    options = ["--preset", "single", "--weights", str(weights), "--unfreeze", "0", "--epochs", "6", *more]
     return [sys.executable, "-m", "cxr_edge.cli", "train", str(films), "--out", str(out), *options]
 
 
@@ -78,7 +78,7 @@ def test_a_resumed_run_counts_every_epoch_once(resumed: Path) -> None:
 
 
 def test_a_run_killed_after_its_last_epoch_keeps_what_it_learned(films: Path, tmp_path: Path) -> None:
-    options = build(weights="none", unfreeze=0, epochs=1)
+    options = build(preset="single", weights="none", unfreeze=0, epochs=1)
     loaded = load_films(open_dataset(films), "train")
     classifier = build_classifier(weights="none")
     learned = [weights + 1 for weights in classifier.get_weights()]
@@ -130,7 +130,7 @@ def test_real_and_simulated_films_are_measured_apart(films: Path, tmp_path: Path
     # Written to disk, drawn films keep the names of their sources; here they stand for a hospital's.
     hospital = tuple(dataclasses.replace(item, source="hospital") for item in real.items)
     both = dataclasses.replace(real, items=hospital).join(dataclasses.replace(drawn, items=tuple(few)))
-    bundle = train(both, build(weights="none", unfreeze=0, epochs=1), tmp_path / "both")
+    bundle = train(both, build(preset="single", weights="none", unfreeze=0, epochs=1), tmp_path / "both")
     figures = bundle.manifest.metrics
     films_of = {name: figures[name]["positive_films"] + figures[name]["negative_films"] for name in figures}
     assert films_of == {
@@ -180,7 +180,7 @@ def test_source_weights_even_the_classes_within_a_source() -> None:
     targets = np.eye(2, dtype=np.float32)[[0] * 8 + [1] * 2 + [1] * 30]
     sources = ("both",) * 10 + ("single",) * 30
     films = Films(np.zeros((40, 1, 1, 3), np.uint8), targets, sources)
-    weights = TrainingSet(films, balance="source", augmentation=build().augmentation, seed=0).weights
+    weights = TrainingSet(films, balance="source", augmentation=build(preset="single").augmentation, seed=0).weights
     assert weights[:8].sum() == pytest.approx(weights[8:].sum(), rel=1e-5)
     # A film of the small class of a source that has both weighs more than one of a source that has only that class.
     assert weights[8] > 2 * weights[10]
@@ -195,8 +195,8 @@ def test_a_stopped_run_goes_on_from_its_averaged_weights(films: Path, tmp_path: 
             super().write(run)
             raise Stopped
 
-    (stage,) = build(unfreeze=0, epochs=2).stages
-    options = build(weights="none", unfreeze=0, epochs=2)
+    (stage,) = build(preset="single", unfreeze=0, epochs=2).stages
+    options = build(preset="single", weights="none", unfreeze=0, epochs=2)
     steady = dataclasses.replace(stage, average=0.9, shake=1.0, pairs=0.5)
     options = dataclasses.replace(options, stages=(steady,), batch_size=4)
     loaded = {split: load_films(open_dataset(films), split) for split in ("train", "val")}

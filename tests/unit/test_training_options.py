@@ -15,8 +15,20 @@ def test_paper_preset_is_what_the_paper_states() -> None:
     assert PRESETS["paper"].balance == "augment"
 
 
-def test_default_preset_ends_with_every_layer_unfrozen() -> None:
-    assert PRESETS["default"].stages[-1].unfreeze == 1.0
+@pytest.mark.parametrize("preset", ["single", "default"])
+def test_our_presets_end_with_every_layer_unfrozen(preset: str) -> None:
+    assert PRESETS[preset].stages[-1].unfreeze == 1.0
+
+
+def test_default_learns_from_three_that_differ_in_films_and_ranking() -> None:
+    teachers = build(weights="none", epochs=3, seed=4).taught_by
+    assert [teacher.preset for teacher in teachers] == ["single"] * 3
+    assert [teacher.seed for teacher in teachers] == [4, 4, 5]
+    assert [any(stage.simulated for stage in teacher.stages) for teacher in teachers] == [True, False, False]
+    assert [teacher.stages[-1].pairs for teacher in teachers] == [0, 0, 1]
+    assert {teacher.weights for teacher in teachers} == {"none"}
+    assert max(stage.epochs for teacher in teachers for stage in teacher.stages) == 3
+    assert build(preset="single").taught_by == build(preset="paper").taught_by == ()
 
 
 @pytest.mark.parametrize(("unfreeze", "expected"), [(0.0, [0.0]), (0.34, [0.0, 0.34]), (1.0, [0.0, 0.65, 0.65, 1.0])])
@@ -39,7 +51,7 @@ def test_unfreeze_outside_its_range_is_refused(unfreeze: float) -> None:
 
 
 def test_ranking_counts_wherever_the_backbone_trains() -> None:
-    assert [stage.pairs for stage in build(ranking=1.5).stages] == [0, 1.5, 1.5, 1.5]
+    assert [stage.pairs for stage in build(preset="single", ranking=1.5).stages] == [0, 1.5, 1.5, 1.5]
     assert [stage.pairs for stage in build(preset="paper", ranking=0.5).stages] == [0.5]
     with pytest.raises(UsageError, match="--ranking -1: must be 0 or more"):
         build(ranking=-1)
@@ -50,7 +62,7 @@ def test_epochs_caps_every_stage() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_the_choices() -> None:
-    with pytest.raises(UsageError, match="--preset best: unknown; choose one of paper, default"):
+    with pytest.raises(UsageError, match="--preset best: unknown; choose one of paper, single, default"):
         build(preset="best")
 
 
