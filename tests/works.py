@@ -49,8 +49,8 @@ class Refuser:
         raise DataError(f"{task}: cannot be done; do another")
 
 
-def train(seed: int, folder: str) -> dict[str, float]:
-    """A task with a name: notes that it ran."""
+def train(*, seed: int, folder: str) -> dict[str, float]:
+    """A training of a study: notes that it ran."""
     with (Path(folder) / f"ran-{seed}").open("a") as handle:
         handle.write("once\n")
     return {"auc": seed / 10}

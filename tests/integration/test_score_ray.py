@@ -1,4 +1,4 @@
-"""Scoring and named tasks through Ray, on a cluster of two nodes of this machine, one of which is killed."""
+"""Scoring and trainings through Ray, on a cluster of two nodes of this machine, one of which is killed."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from tests.works import Doubler
 work = Doubler(Path(sys.argv[1]), deaths=int(sys.argv[2]))
 print(json.dumps({str(task): str(answer) for task, answer in engines.run("ray", work, ["a", *range(6)])}))
 """
-RUN_NAMED = """
+RUN_TRAININGS = """
 import json, sys
 from pathlib import Path
-from cxr_edge.engines import named
+from cxr_edge.studies.work import Engine, Job, Record, run_all
 from tests.works import train
 
 folder = sys.argv[1]
-tasks = [named.Task(f"seed{seed}", train, {"seed": seed, "folder": folder}) for seed in range(int(sys.argv[2]))]
-print(json.dumps(named.run_all(tasks, Path(folder) / "out", engine="ray", workers=None)))
+jobs = [Job(f"seed{seed}", train, {"seed": seed}, {"folder": folder}, {}) for seed in range(int(sys.argv[2]))]
+print(json.dumps(run_all(jobs, Record(Path(folder), resume=True), "trainings", Engine("ray"))))
 """
 
 
@@ -124,9 +124,9 @@ def test_a_task_whose_workers_always_die_is_lost_and_stops_no_other(two_nodes: T
     assert found == {str(task): str(2 * task) for task in range(6)}
 
 
-def test_named_tasks_run_on_the_cluster_and_go_on_where_they_stopped(two_nodes: TwoNodes, tmp_path: Path) -> None:
-    first = json.loads(finish(two_nodes.start("-c", RUN_NAMED, tmp_path, "2")))
-    both = json.loads(finish(two_nodes.start("-c", RUN_NAMED, tmp_path, "3")))
+def test_trainings_run_on_the_cluster_and_go_on_where_they_stopped(two_nodes: TwoNodes, tmp_path: Path) -> None:
+    first = json.loads(finish(two_nodes.start("-c", RUN_TRAININGS, tmp_path, "2")))
+    both = json.loads(finish(two_nodes.start("-c", RUN_TRAININGS, tmp_path, "3")))
 
     assert first == {"seed0": {"auc": 0.0}, "seed1": {"auc": 0.1}}
     assert both == first | {"seed2": {"auc": 0.2}}

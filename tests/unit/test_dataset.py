@@ -354,3 +354,10 @@ def test_open_names_line_that_is_not_csv(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text(f'path,class\na.png,"{"x" * 200_000}\n', encoding="utf-8")
     with pytest.raises(DataError, match="line 2: not valid CSV"):
         dataset.open_dataset(tmp_path)
+
+
+def test_only_real_leaves_out_drawn_films_where_there_are_others(good: Path) -> None:
+    drawn, real = dataset.open_dataset("phantom"), dataset.open_dataset(good)
+    assert real.join(drawn).only_real().items == real.items
+    assert drawn.only_real() is drawn
+    assert real.only_real().items == real.items

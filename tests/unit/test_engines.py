@@ -1,9 +1,8 @@
-"""The local engine and tasks with names: results, order, errors, deaths, and what is left behind."""
+"""The local engine: results, order, errors, deaths, and what is left behind."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import subprocess
 import sys
 import time
@@ -13,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from cxr_edge import engines
-from cxr_edge.engines import Lost, cluster, named
-from cxr_edge.errors import DataError, MissingExtraError, RuntimeFailure, UsageError
-from tests.works import Doubler, Refuser, train
+from cxr_edge.engines import Lost, cluster
+from cxr_edge.errors import DataError, MissingExtraError, UsageError
+from tests.works import Doubler, Refuser
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -111,33 +110,3 @@ def test_without_ray_the_error_names_its_extra(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(MissingExtraError, match=r"pip install 'cxr-edge\[cluster\]'"):
         list(cluster.run(Refuser("run"), [1]))
-
-
-def tasks(folder: Path, *seeds: int) -> list[named.Task]:
-    return [named.Task(f"seed{seed}", train, {"seed": seed, "folder": str(folder)}) for seed in seeds]
-
-
-def test_named_tasks_go_on_where_they_stopped(tmp_path: Path) -> None:
-    named.run_all(tasks(tmp_path, 1), tmp_path / "out")
-    told: list[tuple[int, int]] = []
-    results = named.run_all(
-        tasks(tmp_path, 2, 1), tmp_path / "out", progress=lambda done, total: told.append((done, total))
-    )
-
-    assert results == {"seed2": {"auc": 0.2}, "seed1": {"auc": 0.1}}
-    assert list(results) == ["seed2", "seed1"]
-    assert [(tmp_path / f"ran-{seed}").read_text() for seed in (1, 2)] == ["once\n", "once\n"]
-    assert told == [(2, 2)]
-
-
-def test_the_result_of_another_call_under_that_name_is_refused(tmp_path: Path) -> None:
-    named.run_all(tasks(tmp_path, 1), tmp_path)
-    changed = named.Task("seed1", train, {"seed": 5, "folder": str(tmp_path)})
-
-    with pytest.raises(UsageError, match=r"seed1\.json: is the result of another call"):
-        named.run_all([changed], tmp_path)
-
-
-def test_a_named_task_whose_process_dies_each_time_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeFailure, match="fatal: its process died 3 times"):
-        named.run_all([named.Task("fatal", os._exit, {"status": 9})], tmp_path)

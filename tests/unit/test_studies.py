@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 from cxr_edge import RESEARCH_ONLY, metrics
 from cxr_edge.bundle import Bundle
 from cxr_edge.dataset import Dataset, open_dataset
-from cxr_edge.errors import BundleError, DataError, UsageError
+from cxr_edge.errors import BundleError, DataError, RuntimeFailure, UsageError
 from cxr_edge.studies import calibrating, gradcam, plots, scoring, tables, weights
 from cxr_edge.studies.augmentation import SheetOptions, draw_sheet
 from cxr_edge.studies.films import describe, thin, truth_of
@@ -122,6 +123,12 @@ def test_worker_processes_give_the_same_answers(tmp_path: Path) -> None:
     answers = run_all(jobs_in(tmp_path), Record(tmp_path, resume=False), "jobs", Engine("local", 2))
     assert answers["job 2"] == {"square": 4}
     assert sorted((tmp_path / "log").read_text().split()) == ["0", "1", "2"]
+
+
+def test_a_training_whose_process_dies_each_time_is_an_error(tmp_path: Path) -> None:
+    fatal = Job("fatal", os._exit, {"status": 9}, {}, {})
+    with pytest.raises(RuntimeFailure, match=r"fatal: its process died 3 times.*go on with --resume"):
+        run_all([fatal], Record(tmp_path, resume=False), "jobs", Engine("local", 1))
 
 
 def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
