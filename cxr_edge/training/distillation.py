@@ -23,7 +23,7 @@ from cxr_edge.runtimes import Pixels, open_artifact
 from cxr_edge.runtimes.keras import load_model
 from cxr_edge.training.front import Front
 
-__all__ = ["DistillationLoss", "Teacher", "Teachers"]
+__all__ = ["DistillationLoss", "Teacher", "Teachers", "start_as"]
 
 Floats = npt.NDArray[np.float32]
 Classifier = Callable[[Pixels], Floats]
@@ -77,6 +77,23 @@ class Teachers:
         raised = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities: Floats = (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
         return probabilities
+
+
+def start_as(student: keras.Model, teacher: Bundle) -> None:
+    """Give the student a teacher's weights. Raises UsageError where these are a stranger's, or of another network."""
+    artifact = teacher.artifact("model.keras")
+    if not trust.is_ours(artifact.sha256):
+        raise UsageError(
+            f"--teacher {teacher.path}: was not made here, and the student starts as a copy of the first teacher; "
+            "name one first that was"
+        )
+    weights = load_model(teacher.artifact_bytes(artifact), name=artifact.name).get_weights()
+    if [value.shape for value in weights] != [value.shape for value in student.get_weights()]:
+        raise UsageError(
+            f"--teacher {teacher.path}: is {teacher.manifest.architecture}, and the student starts as a copy of the "
+            f"first teacher; add --backbone {teacher.manifest.architecture}, or name another one first"
+        )
+    student.set_weights(weights)
 
 
 def _open(bundle: Bundle) -> Classifier:

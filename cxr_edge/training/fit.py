@@ -126,11 +126,12 @@ def _fit_stage(
         tail.pairs = stage.pairs
     label = f"stage {number + 1}/{len(options.stages)}, {stage.unfreeze:.0%} unfrozen"
     say(f"{label}: {len(backbone_of(classifier).layers) - frozen} backbone layers train, up to {stage.epochs} epochs")
-    loss = _loss(options, focal=training.balance == "focal")
-    _compile(tail, stage, DistillationLoss(stage.temperature) if stage.temperature else loss)
+    _compile(tail, stage, options, focal=training.balance == "focal")
     front = Front(parts.front) if parts else None
     read = _reader(front, training, stage, state.path.parent / f"activations-{number}", label, run, teachers)
     held_out = front.run(validation.pixels) if front else validation.pixels
+    # By the labels the best student would be the least sure one: an early epoch, far from what it is to learn.
+    wanted = teachers.score(validation.pixels, validation.sources) if teachers else validation.targets
     _restore_optimizer(tail, state)
     average = Average(stage.average, state.average)
     while state.epoch < stage.epochs and not _is_done(state, number, stage):
@@ -146,7 +147,7 @@ def _fit_stage(
             state.weights, state.average = classifier.get_weights(), average.weights
             if state.average:
                 tail.set_weights(state.average)
-            figures = _evaluate(tail, held_out, validation, loss)
+            figures = _evaluate(tail, held_out, validation, wanted)
             progress.note = (
                 f"loss {fitted['loss'][0]:.3f}, val loss {figures['val_loss']:.3f}, val AUC {figures['val_auc']:.3f}"
             )
@@ -165,14 +166,14 @@ def _fit_stage(
         state.write(run)
 
 
-def _loss(options: TrainOptions, *, focal: bool) -> keras.losses.Loss:
-    if focal:
-        return keras.losses.CategoricalFocalCrossentropy(label_smoothing=options.label_smoothing)
-    # On a two-way softmax this is the paper's binary cross-entropy.
-    return keras.losses.BinaryCrossentropy(label_smoothing=options.label_smoothing)
-
-
-def _compile(tail: keras.Model, stage: Stage, loss: keras.losses.Loss) -> None:
+def _compile(tail: keras.Model, stage: Stage, options: TrainOptions, *, focal: bool) -> None:
+    if stage.temperature:
+        loss: Any = DistillationLoss(stage.temperature)
+    elif focal:
+        loss = keras.losses.CategoricalFocalCrossentropy(label_smoothing=options.label_smoothing)
+    else:
+        # On a two-way softmax this is the paper's binary cross-entropy.
+        loss = keras.losses.BinaryCrossentropy(label_smoothing=options.label_smoothing)
     optimizer = keras.optimizers.Adam(stage.learning_rate, weight_decay=stage.weight_decay or None)
     # XLA's jit is several times slower than plain graph mode for this network on a CPU.
     tail.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False)
@@ -240,9 +241,9 @@ def _activations(
     return np.load(path, mmap_mode="r"), np.load(targets_path)
 
 
-def _evaluate(tail: keras.Model, inputs: Any, validation: Films, measure: keras.losses.Loss) -> Epoch:
+def _evaluate(tail: keras.Model, inputs: Any, validation: Films, wanted: Any) -> Epoch:
     probabilities = tail.predict(inputs, batch_size=64, verbose=0)
-    loss = measure(validation.targets, probabilities)
+    loss = tail.loss(wanted, probabilities)
     accuracy = np.mean(probabilities.argmax(axis=1) == validation.targets.argmax(axis=1))
     auc = keras.metrics.AUC(num_thresholds=1000)
     auc.update_state(validation.targets[:, 0], probabilities[:, 0])

@@ -151,35 +151,37 @@ PRESETS = {
     "default": TrainOptions(
         preset="default",
         stages=(
-            Stage(unfreeze=0.0, epochs=8, learning_rate=2e-3, copies=1, patience=8, temperature=2.0),
-            # What the teachers make of films between films …
+            # The student starts as the first teacher. What the others make of films between films …
             Stage(
                 unfreeze=0.65,
-                epochs=16,
-                learning_rate=3e-4,
-                copies=8,
-                patience=16,
+                epochs=8,
+                learning_rate=1.5e-4,
+                copies=6,
+                patience=8,
                 weight_decay=1e-4,
                 cosine=True,
-                augmentation=replace(augment.DEFAULT, mixup=0.4),
+                augmentation=replace(augment.DEFAULT, mixup=0.2),
                 average=0.98,
+                shake=1.0,
+                settled=True,
                 temperature=2.0,
             ),
             # … of films as they are …
             Stage(
                 unfreeze=0.65,
-                epochs=8,
+                epochs=6,
                 learning_rate=1e-4,
                 copies=4,
-                patience=8,
+                patience=6,
                 weight_decay=1e-4,
                 cosine=True,
                 augmentation=augment.MILD,
                 average=0.98,
                 shake=1.0,
+                settled=True,
                 temperature=2.0,
             ),
-            # … and every layer a little, as weights that will be rounded.
+            # … and every layer a little.
             Stage(
                 unfreeze=1.0,
                 epochs=2,
@@ -220,8 +222,8 @@ def build(
         own = {"backbone": backbone, "unfreeze": unfreeze, "weights": weights, "balance": balance, "epochs": epochs}
         shared = partial(build, preset="single", **own)
         taught_by = (
-            shared(seed=seed, ranking=ranking),
             _without_simulated(shared(seed=seed, ranking=ranking)),
+            shared(seed=seed, ranking=ranking),
             _without_simulated(shared(seed=seed + 1, ranking=1.0)),
         )
     options = PRESETS[preset].with_unfreeze(unfreeze)

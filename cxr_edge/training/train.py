@@ -22,7 +22,7 @@ from cxr_edge.dataset import Dataset
 from cxr_edge.errors import UsageError
 from cxr_edge.progress import Progress, say
 from cxr_edge.training import card, figures
-from cxr_edge.training.distillation import Teachers
+from cxr_edge.training.distillation import Teachers, start_as
 from cxr_edge.training.films import Films, load_films
 from cxr_edge.training.fit import Checkpoint, fit
 from cxr_edge.training.heads import start_classifier
@@ -68,7 +68,9 @@ def train(
     checkpoint = _open_checkpoint(out, run, resume=resume)
     together = Teachers.open(teachers, dataset.labels) if teachers else None
     classifier = start_classifier(options, len(dataset.labels))
-    if options.weights == "none":
+    if teachers:
+        start_as(classifier, teachers[0])
+    elif options.weights == "none":
         say("warning: --weights none: the backbone starts from random numbers; expect a weak classifier on few films")
     # Only now: reading the films takes longest, and what the user mistyped is found before.
     files.prepare_folder(out)

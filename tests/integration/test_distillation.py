@@ -14,7 +14,7 @@ from cxr_edge.bundle import Bundle
 from cxr_edge.dataset import open_dataset
 from cxr_edge.errors import UsageError
 from cxr_edge.training.augment import NONE
-from cxr_edge.training.distillation import DistillationLoss, Teacher, Teachers
+from cxr_edge.training.distillation import DistillationLoss, Teacher, Teachers, start_as
 from cxr_edge.training.films import load_films
 from cxr_edge.training.fit import Checkpoint, fit
 from cxr_edge.training.model import build_classifier
@@ -87,13 +87,13 @@ def test_a_student_follows_its_teachers_against_the_labels(films: Path, tmp_path
     shown = load_films(open_dataset(films), "train")
     assert shown.targets[:, 0].mean() == 0.5
     options = build(weights="none", unfreeze=0.0)
-    stage = dataclasses.replace(options.stages[0], epochs=40, patience=40, learning_rate=0.05)
+    stage = dataclasses.replace(
+        options.stages[0], epochs=40, patience=40, learning_rate=0.05, average=0, shake=0, cosine=False
+    )
     options = dataclasses.replace(options, stages=(stage,), augmentation=NONE, balance="none")
     classifier = build_classifier(weights="none", dropout=0.0)
     teachers = Teachers([Teacher(says(0.9, 0.1), [0, 1])])
-    # Judged by the teacher's answers too, since the epoch that is kept is that of the lowest loss.
-    judge = dataclasses.replace(shown, targets=teachers.score(shown.pixels, shown.sources))
-    fit(classifier, shown, judge, options, Checkpoint(tmp_path / "checkpoint.npz"), "run", teachers)
+    fit(classifier, shown, shown, options, Checkpoint(tmp_path / "checkpoint.npz"), "run", teachers)
     answers = np.asarray(classifier(shown.pixels, training=False))
     assert answers[:, 0] == pytest.approx(0.9, abs=0.03)
 
@@ -119,7 +119,7 @@ def test_without_teachers_it_trains_its_own_and_goes_on_where_it_was_stopped(fil
     recorded = bundle.manifest.provenance["train"]["options"]
     assert recorded["teachers"][0] == digest
     assert len(set(recorded["teachers"])) == 2
-    assert [teacher["stages"][0]["pairs"] for teacher in recorded["taught_by"]] == [0, 0, 0]
+    assert [teacher["preset"] for teacher in recorded["taught_by"]] == ["single"] * 3
     assert not [path for path in out.iterdir() if path.is_dir()]
 
 
@@ -132,3 +132,17 @@ def test_a_preset_of_labels_takes_no_teacher(films: Path, teacher: Bundle, tmp_p
 def test_a_teacher_of_other_classes_is_refused(teacher: Bundle) -> None:
     with pytest.raises(UsageError, match="tells covid, noncovid, the films are well, ill; give a bundle"):
         Teachers.open([teacher], ("well", "ill"))
+
+
+def test_the_student_starts_as_the_first_teacher(teacher: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    student = build_classifier(weights="none")
+    start_as(student, teacher)
+    films = np.random.default_rng(1).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+    answers = Teachers.open([teacher], teacher.manifest.labels).score(films, ["a", "b"])
+    assert np.asarray(student(films, training=False)) == pytest.approx(answers, abs=1e-4)
+
+    with pytest.raises(UsageError, match="is mobilenetv2, and the student starts as a copy"):
+        start_as(build_classifier("xception", weights="none"), teacher)
+    monkeypatch.setattr("cxr_edge.trust.is_ours", lambda digest: False)
+    with pytest.raises(UsageError, match="was not made here"):
+        start_as(student, teacher)
