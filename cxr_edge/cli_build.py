@@ -19,12 +19,7 @@ FOLDER = click.Path(path_type=Path)
 @click.command()
 @click.argument("data", default="phantom")
 @click.option("--out", required=True, type=FOLDER, help="Folder of the new bundle.")
-@click.option(
-    "--preset",
-    default="default",
-    show_default=True,
-    help="default (one of three), single or paper.",
-)
+@click.option("--preset", default="default", show_default=True, help="default (one of three), single or paper.")
 @click.option("--backbone", help="mobilenetv2 (default), inceptionv3, resnet50v2 or xception.")
 @click.option("--unfreeze", type=float, help="Part of the backbone's layers that train, 0 to 1.")
 @click.option("--weights", default="imagenet", show_default=True, help="imagenet (downloads), none, or a weights file.")

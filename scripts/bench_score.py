@@ -25,6 +25,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,16 +88,16 @@ class Whole:
 
 def draw_films(folder: Path, side_px: int, count: int) -> list[Path]:
     """Draw different films as JPEG, `side_px` a side, a folder of a thousand at a time; what is there already stays."""
-    starts = range(0, count, FOLDER)
+    draw = partial(_draw_folder, folder, side_px, count)
     paths: list[Path] = []
     with ProcessPoolExecutor(count_cores()) as pool, Progress("drawing films", count) as progress:
-        for drawn in pool.map(_draw_folder, *zip(*[(folder, side_px, start, count) for start in starts], strict=True)):
+        for drawn in pool.map(draw, range(0, count, FOLDER)):
             paths += drawn
             progress.advance(len(drawn))
     return paths
 
 
-def _draw_folder(folder: Path, side_px: int, start: int, count: int) -> list[Path]:
+def _draw_folder(folder: Path, side_px: int, count: int, start: int) -> list[Path]:
     place = folder / f"{start // FOLDER:04}"
     place.mkdir(parents=True, exist_ok=True)
     paths = [place / f"{index:07}.jpg" for index in range(start, min(start + FOLDER, count))]

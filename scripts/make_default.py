@@ -46,8 +46,8 @@ def make(films: Path, weights: Path, out: Path, seed: int) -> Bundle:
     if not (trained / MANIFEST_NAME).is_file():
         data = open_dataset(films).join(open_dataset("phantom"))
         train(data, options.build(weights=str(weights), seed=seed), trained, name=NAME, resume=trained.exists())
-    ours = Bundle.read(trained)
     exporting = pipeline.ExportOptions(formats=("tflite",), quantize=("int8",), data=str(films), budget=Budget())
+    ours = Bundle.read(trained)
     provenance = {**ours.manifest.provenance, "licence": "Apache-2.0"}
     ours = Bundle(ours.path, dataclasses.replace(ours.manifest, provenance=provenance))
     exported = pipeline.export(ours, exporting, out / "exported")

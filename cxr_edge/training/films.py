@@ -86,10 +86,11 @@ class TrainingSet:
         """Return the augmented films at the places start, start + 1 … of an epoch; `rows` says which they are."""
         seeds = [(self.seed, epoch, start + place) for place in range(len(rows))]
         films = [self.films.pixels[row] for row in rows]
+        if not self.augmentation.mixup:
+            return augment_batch(films, self.augmentation, seeds)
         # Drawn apart from the changes, so that these are the same with mixup and without.
         lots = (np.random.default_rng([*seed, 1]).integers(len(self.films.pixels)) for seed in seeds)
-        partners = [self.films.pixels[lot] for lot in lots]
-        return augment_batch(films, self.augmentation, seeds, partners)
+        return augment_batch(films, self.augmentation, seeds, [self.films.pixels[lot] for lot in lots])
 
 
 class Batches(keras.utils.PyDataset):

@@ -94,10 +94,45 @@ class TrainOptions:
         return replace(self, stages=tuple(kept))
 
 
+_STUDENT = Stage(
+    unfreeze=0.65,
+    epochs=6,
+    learning_rate=1e-4,
+    copies=4,
+    patience=6,
+    weight_decay=1e-4,
+    cosine=True,
+    augmentation=augment.MILD,
+    average=0.98,
+    shake=1.0,
+    settled=True,
+    temperature=2.0,
+)
+
 PRESETS = {
     "paper": TrainOptions(
         preset="paper",
         stages=(Stage(unfreeze=0.34, epochs=40, learning_rate=1e-3, copies=4, patience=10, weight_decay=1e-4),),
+    ),
+    "default": TrainOptions(
+        preset="default",
+        stages=(
+            # The student starts as the first teacher. What the others make of films between films …
+            replace(
+                _STUDENT,
+                epochs=8,
+                learning_rate=1.5e-4,
+                copies=6,
+                patience=8,
+                augmentation=replace(augment.DEFAULT, mixup=0.2),
+            ),
+            # … of films as they are …
+            _STUDENT,
+            # … and every layer a little.
+            replace(_STUDENT, unfreeze=1.0, epochs=2, learning_rate=2e-5, copies=0, patience=10),
+        ),
+        balance="source",
+        augmentation=augment.DEFAULT,
     ),
     "single": TrainOptions(
         preset="single",
@@ -148,56 +183,6 @@ PRESETS = {
         balance="source",
         augmentation=augment.DEFAULT,
     ),
-    "default": TrainOptions(
-        preset="default",
-        stages=(
-            # The student starts as the first teacher. What the others make of films between films …
-            Stage(
-                unfreeze=0.65,
-                epochs=8,
-                learning_rate=1.5e-4,
-                copies=6,
-                patience=8,
-                weight_decay=1e-4,
-                cosine=True,
-                augmentation=replace(augment.DEFAULT, mixup=0.2),
-                average=0.98,
-                shake=1.0,
-                settled=True,
-                temperature=2.0,
-            ),
-            # … of films as they are …
-            Stage(
-                unfreeze=0.65,
-                epochs=6,
-                learning_rate=1e-4,
-                copies=4,
-                patience=6,
-                weight_decay=1e-4,
-                cosine=True,
-                augmentation=augment.MILD,
-                average=0.98,
-                shake=1.0,
-                settled=True,
-                temperature=2.0,
-            ),
-            # … and every layer a little.
-            Stage(
-                unfreeze=1.0,
-                epochs=2,
-                learning_rate=2e-5,
-                weight_decay=1e-4,
-                cosine=True,
-                augmentation=augment.MILD,
-                average=0.98,
-                shake=1.0,
-                settled=True,
-                temperature=2.0,
-            ),
-        ),
-        balance="source",
-        augmentation=augment.DEFAULT,
-    ),
 }
 
 
@@ -219,8 +204,15 @@ def build(
         raise UsageError(f"--balance {balance}: unknown; choose one of {', '.join(BALANCES)}")
     taught_by: tuple[TrainOptions, ...] = ()
     if PRESETS[preset].stages[0].temperature:
-        own = {"backbone": backbone, "unfreeze": unfreeze, "weights": weights, "balance": balance, "epochs": epochs}
-        shared = partial(build, preset="single", **own)
+        shared = partial(
+            build,
+            preset="single",
+            backbone=backbone,
+            unfreeze=unfreeze,
+            weights=weights,
+            balance=balance,
+            epochs=epochs,
+        )
         taught_by = (
             _without_simulated(shared(seed=seed, ranking=ranking)),
             shared(seed=seed, ranking=ranking),
