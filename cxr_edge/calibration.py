@@ -19,12 +19,21 @@ from cxr_edge import metrics
 from cxr_edge.errors import UsageError
 from cxr_edge.metrics import Bools, Floats, Interval
 
-__all__ = ["YOUDEN", "Bin", "Calibration", "choose_threshold", "fit", "log_loss", "reliability", "soften"]
+__all__ = [
+    "RULES",
+    "STEADY",
+    "Bin",
+    "Calibration",
+    "choose_threshold",
+    "fit",
+    "log_loss",
+    "reliability",
+    "soften",
+]
 
-YOUDEN = "youden"
+STEADY = "youden-1se"
+RULES = {STEADY: metrics.steady_threshold, "youden": metrics.youden_threshold}
 
-# As float32 a softmax rounds to 0 or 1 beyond this.
-_LEAST = 1e-7
 _TEMPERATURES = (0.05, 20.0)
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -33,8 +42,8 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 class Calibration:
     """What was fitted on the films of `split`.
 
-    `threshold` applies to the plain probability and follows from `rule`: "youden", or "sensitivity >= 0.95". The losses
-    are mean negative log-likelihoods of those films, plain and with the temperature.
+    `threshold` applies to the plain probability and follows from `rule`: "youden-1se", "youden" or
+    "sensitivity >= 0.95". The losses are mean negative log-likelihoods of those films, plain and with the temperature.
     """
 
     split: str
@@ -68,12 +77,14 @@ class Bin:
     positive: Interval
 
 
-def fit(scores: Floats, positive: Bools, *, split: str = "val", sensitivity: float | None = None) -> Calibration:
-    """Return temperature and operating point of these films; the point is Youden's without a wanted `sensitivity`.
+def fit(
+    scores: Floats, positive: Bools, *, split: str = "val", rule: str = STEADY, sensitivity: float | None = None
+) -> Calibration:
+    """Return temperature and operating point of these films; a wanted `sensitivity` takes the place of `rule`.
 
-    Raises DataError without both classes, UsageError for a sensitivity outside 0 to 1.
+    Raises DataError without both classes, UsageError for a sensitivity outside 0 to 1 or another rule.
     """
-    threshold, rule = choose_threshold(scores, positive, sensitivity)
+    threshold, rule = choose_threshold(scores, positive, rule, sensitivity)
     temperature = _fit_temperature(scores, positive)
     return Calibration(
         split=split,
@@ -86,10 +97,14 @@ def fit(scores: Floats, positive: Bools, *, split: str = "val", sensitivity: flo
     )
 
 
-def choose_threshold(scores: Floats, positive: Bools, sensitivity: float | None) -> tuple[float, str]:
+def choose_threshold(
+    scores: Floats, positive: Bools, rule: str = STEADY, sensitivity: float | None = None
+) -> tuple[float, str]:
     """Return an operating point and the rule that gave it; see `fit`."""
     if sensitivity is None:
-        return metrics.youden_threshold(scores, positive), YOUDEN
+        if rule not in RULES:
+            raise UsageError(f"rule '{rule}': must be one of {', '.join(RULES)}")
+        return RULES[rule](scores, positive), rule
     if not 0.0 < sensitivity <= 1.0:
         raise UsageError(f"sensitivity {sensitivity:g}: must lie above 0 and at most at 1, as in 0.95")
     return metrics.sensitivity_threshold(scores, positive, sensitivity), f"sensitivity >= {sensitivity:g}"
@@ -97,13 +112,13 @@ def choose_threshold(scores: Floats, positive: Bools, sensitivity: float | None)
 
 def soften(scores: Floats, temperature: float) -> Floats:
     """Return the probabilities with their logits divided by `temperature`, (n,); above 1 it draws them to a half."""
-    softened: Floats = 1 / (1 + np.exp(-_logits(scores) / temperature))
+    softened: Floats = 1 / (1 + np.exp(-metrics.logits(scores) / temperature))
     return softened
 
 
 def log_loss(scores: Floats, positive: Bools) -> float:
     """Return the mean negative log-likelihood in nats; probabilities are held 1e-7 from 0 and 1."""
-    clipped = np.clip(scores.astype(np.float64), _LEAST, 1 - _LEAST)
+    clipped = np.clip(scores.astype(np.float64), metrics.LEAST, 1 - metrics.LEAST)
     return float(-np.mean(np.log(np.where(positive, clipped, 1 - clipped))))
 
 
@@ -120,19 +135,13 @@ def reliability(scores: Floats, positive: Bools, *, bins: int = 10) -> list[Bin]
     return found
 
 
-def _logits(scores: Floats) -> Floats:
-    clipped = np.clip(scores.astype(np.float64), _LEAST, 1 - _LEAST)
-    logits: Floats = np.log(clipped) - np.log1p(-clipped)
-    return logits
-
-
 def _fit_temperature(scores: Floats, positive: Bools) -> float:
     """Return the temperature of the lowest log loss, by golden section over its logarithm.
 
     The loss is convex in 1 / temperature, so it has one valley over the logarithm too. Where the classes are parted
     without an error it falls without end, and the lowest temperature that is allowed comes out.
     """
-    logits = _logits(scores)
+    logits = metrics.logits(scores)
     sides = np.where(positive, logits, -logits)
 
     def loss(exponent: float) -> float:

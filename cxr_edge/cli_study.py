@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cxr_edge import RESEARCH_ONLY
+from cxr_edge import RESEARCH_ONLY, calibration
 from cxr_edge.bundle import Bundle, default_bundle_path
 from cxr_edge.cli_build import FOLDER, need
 
@@ -231,12 +231,19 @@ def audit(
 @click.command()
 @click.argument("bundle", type=FOLDER)
 @click.option("--data", required=True, help="Films; val is fitted on, test measured.")
-@click.option("--sensitivity", type=float, help="Wanted sensitivity on val, such as 0.95; Youden's index by default.")
+@click.option(
+    "--rule",
+    type=click.Choice(list(calibration.RULES)),
+    default=calibration.STEADY,
+    show_default=True,
+    help="The best Youden index on val; with -1se, the widest gap between logits within a standard error of it.",
+)
+@click.option("--sensitivity", type=float, help="Wanted sensitivity on val, such as 0.95, in place of --rule.")
 @click.option("--artifact", help="Whose answers to take; model.keras by default.")
 @click.option("--out", type=FOLDER, help="Write a copy of the bundle here, and leave BUNDLE as it is.")
 @_JSON
 def calibrate(
-    bundle: Path, data: str, sensitivity: float | None, artifact: str | None, out: Path | None, as_json: bool
+    bundle: Path, data: str, rule: str, sensitivity: float | None, artifact: str | None, out: Path | None, as_json: bool
 ) -> None:
     """Choose threshold and temperature of BUNDLE on the films of DATA, and write them into its manifest.
 
@@ -251,7 +258,7 @@ def calibrate(
 
     opened = Bundle.read(bundle)
     dataset = open_dataset(data, positive=opened.manifest.positive)
-    record = fit(opened, dataset, artifact=artifact, sensitivity=sensitivity, out=out)
+    record = fit(opened, dataset, artifact=artifact, rule=rule, sensitivity=sensitivity, out=out)
     if as_json:
         click.echo(json.dumps(record, indent=2))
         return

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from cxr_edge.errors import DataError
 
 __all__ = [
+    "LEAST",
     "Confusion",
     "Interval",
     "auc",
@@ -24,12 +25,17 @@ __all__ = [
     "auc_change_variance",
     "auc_interval",
     "confuse",
+    "logits",
     "proportion",
     "roc_curve",
     "sensitivity_threshold",
+    "steady_threshold",
     "summarise",
     "youden_threshold",
 ]
+
+# As float32 a softmax rounds to 0 or 1 beyond this.
+LEAST = 1e-7
 
 Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
@@ -126,6 +132,33 @@ def youden_threshold(scores: Floats, positive: Bools) -> float:
     return _below(thresholds, int(np.argmax(true - false)))
 
 
+def steady_threshold(scores: Floats, positive: Bools) -> float:
+    """Return the threshold in the widest gap between logits whose Youden index is as good as the best.
+
+    As good is within one standard error of the best index, that of two binomial rates: the rule of Breiman, Friedman,
+    Olshen & Stone 1984 (section 3.4.3), which takes the sturdiest choice among those that the films cannot tell apart.
+    The best one alone is a chance of few films, and lies where it will among scores that rounding weights to int8
+    moves. Raises DataError without both classes.
+    """
+    false, true, thresholds = roc_curve(scores, positive)
+    index = true - false
+    best = int(np.argmax(index))
+    if best == 0:
+        return _below(thresholds, best)
+    variance = sum(
+        rate[best] * (1 - rate[best]) / np.sum(side) for rate, side in ((true, positive), (false, ~positive))
+    )
+    good = np.flatnonzero((index >= index[best] - math.sqrt(variance)) & (index > 0))
+    # Neither all nor none is called there, so that both of its scores are films'.
+    high, low = thresholds[good].astype(np.float64), thresholds[good + 1].astype(np.float64)
+    upper, lower = logits(high), logits(low)
+    widest = int(np.argmax(upper - lower))
+    middle = 1 / (1 + math.exp(-(upper[widest] + lower[widest]) / 2))
+    if low[widest] < middle <= high[widest]:
+        return middle
+    return _below(thresholds, int(good[widest]))
+
+
 def sensitivity_threshold(scores: Floats, positive: Bools, sensitivity: float) -> float:
     """Return the highest threshold that finds at least this part (0 to 1) of the positives, in the middle of its gap.
 
@@ -134,6 +167,13 @@ def sensitivity_threshold(scores: Floats, positive: Bools, sensitivity: float) -
     _, true, thresholds = roc_curve(scores, positive)
     # A hair less, or 0.95 of 60 would be 58 films by the error of a float.
     return _below(thresholds, int(np.argmax(true >= sensitivity - 1e-9)))
+
+
+def logits(scores: Floats) -> Floats:
+    """Return the log odds of the probabilities, which are held 1e-7 from 0 and 1, where a float32 softmax rounds."""
+    clipped = np.clip(scores.astype(np.float64), LEAST, 1 - LEAST)
+    odds: Floats = np.log(clipped) - np.log1p(-clipped)
+    return odds
 
 
 def proportion(count: int, total: int, *, level: float = 0.95) -> Interval:

@@ -26,13 +26,15 @@ def calibrate(
     dataset: Dataset,
     *,
     artifact: str | None = None,
+    rule: str = calibration.STEADY,
     sensitivity: float | None = None,
     out: Path | None = None,
 ) -> dict[str, Any]:
     """Fit on the split val, write the manifest of `out` or of the bundle itself, and return what was written.
 
-    The scores are those of `artifact`, model.keras where none is named. `test` figures are at the new threshold where
-    there are test films. Raises UsageError, DataError, BundleError, RuntimeFailure, OutputError.
+    The scores are those of `artifact`, model.keras where none is named; `rule` and `sensitivity` are those of
+    `calibration.fit`. `test` figures are at the new threshold where there are test films. Raises UsageError, DataError,
+    BundleError, RuntimeFailure, OutputError.
     """
     chosen = _choose(bundle, artifact)
     if dataset.positive != bundle.manifest.positive or dataset.positive not in bundle.manifest.labels:
@@ -49,7 +51,7 @@ def calibrate(
             scores[split] = _score(runtime, part, bundle.manifest.positive_index, batch, f"{chosen.name} on {split}")
             truth[split] = np.array([item.label == dataset.positive for item in part.items])
     runtime.close()
-    fitted = calibration.fit(scores["val"], truth["val"], sensitivity=sensitivity)
+    fitted = calibration.fit(scores["val"], truth["val"], rule=rule, sensitivity=sensitivity)
     figures = {split: metrics.summarise(own, truth[split], (), fitted.threshold) for split, own in scores.items()}
     for own in figures.values():
         del own["within_source"]

@@ -40,8 +40,9 @@ def write(manifest: Manifest, dataset: Dataset) -> str:
         "",
         "## Figures",
         "",
-        f"At the threshold {manifest.threshold:.4f} for `{manifest.positive}`, chosen on val by Youden's index. Where "
-        "a data set has real films, the figures are of these; simulated ones have rows of their own.",
+        f"At the threshold {manifest.threshold:.4f} for `{manifest.positive}`, chosen on val by Youden's index "
+        f"(rule `{manifest.calibration['rule']}`). Where a data set has real films, the figures are of these; "
+        "simulated ones have rows of their own.",
         "",
         *_list_figures(manifest),
         "",

@@ -110,7 +110,7 @@ def test_the_card_has_figures_data_and_the_research_note(resumed: Path) -> None:
 def test_the_manifest_has_the_temperature_beside_the_threshold_it_goes_with(resumed: Path) -> None:
     manifest = Bundle.read(resumed).manifest
     assert manifest.calibration["threshold"] == manifest.threshold
-    assert (manifest.calibration["rule"], manifest.calibration["split"]) == ("youden", "val")
+    assert (manifest.calibration["rule"], manifest.calibration["split"]) == ("youden-1se", "val")
     assert manifest.calibration["temperature"] > 0
 
 

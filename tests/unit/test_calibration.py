@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,10 +60,18 @@ def test_a_wanted_sensitivity_is_reached_by_the_highest_threshold_that_does() ->
     assert fitted.rule == "sensitivity >= 0.9"
 
 
-def test_without_a_wanted_sensitivity_the_point_is_youdens() -> None:
+@pytest.mark.parametrize(
+    ("rule", "threshold"), [("youden", metrics.youden_threshold), ("youden-1se", metrics.steady_threshold)]
+)
+def test_without_a_wanted_sensitivity_the_point_is_the_rules(rule: str, threshold: Any) -> None:
     scores, positive = drawn(1.0, films=300)
-    fitted = calibration.fit(scores, positive)
-    assert (fitted.rule, fitted.threshold) == ("youden", metrics.youden_threshold(scores, positive))
+    fitted = calibration.fit(scores, positive, rule=rule)
+    assert (fitted.rule, fitted.threshold) == (rule, threshold(scores, positive))
+
+
+def test_an_unknown_rule_is_refused_by_name() -> None:
+    with pytest.raises(UsageError, match="rule 'best': must be one of youden-1se, youden"):
+        calibration.fit(*drawn(1.0, films=50), rule="best")
 
 
 def test_a_sensitivity_of_1_calls_every_positive() -> None:

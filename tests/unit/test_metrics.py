@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 from typing import Any
 
@@ -17,7 +18,9 @@ from cxr_edge.metrics import (
     auc_change,
     auc_interval,
     confuse,
+    logits,
     roc_curve,
+    steady_threshold,
     summarise,
     youden_threshold,
 )
@@ -213,15 +216,68 @@ def test_youden_threshold_lies_in_the_middle_of_the_gap() -> None:
     assert found == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_steady_threshold_is_the_widest_gap_that_is_as_good_as_the_best(seed: int) -> None:
+    scores, _, positive = draw(seed)
+    scores = 1 / (1 + np.exp(-scores))
+    chosen = steady_threshold(scores, positive)
+
+    def index(cut: float) -> float:
+        rates = confuse(scores, positive, cut)
+        return rates.sensitivity + rates.specificity - 1
+
+    def gap(cut: float) -> float:
+        return float(logits(scores[scores >= cut]).min() - logits(scores[scores < cut]).max())
+
+    best = confuse(scores, positive, youden_threshold(scores, positive))
+    error = math.sqrt(
+        best.sensitivity * (1 - best.sensitivity) / positive.sum()
+        + best.specificity * (1 - best.specificity) / (~positive).sum()
+    )
+    least = best.sensitivity + best.specificity - 1 - error
+    cuts = [cut for cut in scores if cut > scores.min() and index(cut) >= least]
+
+    assert index(chosen) >= least
+    assert len(cuts) > 2
+    assert gap(chosen) == pytest.approx(max(map(gap, cuts)))
+    assert gap(chosen) > gap(youden_threshold(scores, positive))
+
+
+def test_steady_threshold_lies_in_the_middle_between_logits() -> None:
+    scores = 1 / (1 + np.exp(-np.array([-3.0, -2.0, 4.0, 5.0])))
+
+    found = steady_threshold(scores, np.array([False, False, True, True]))
+
+    assert found == pytest.approx(1 / (1 + math.exp(-1.0)))
+
+
+def test_steady_threshold_does_not_leave_a_point_that_is_better_beyond_chance() -> None:
+    # The gap below 0.5 is the widest by far, but calls a third of the negatives.
+    scores = np.concatenate([np.full(100, 0.01), np.full(50, 0.6), np.full(150, 0.7)])
+    positive = np.arange(300) >= 150
+
+    assert 0.6 < steady_threshold(scores, positive) < 0.7
+
+
+@pytest.mark.parametrize("near", [0.0, 0.5, 1.0])
+def test_steady_threshold_parts_float32_scores_that_have_none_between_them(near: float) -> None:
+    low = np.float32(near) if near < 1 else np.nextafter(np.float32(1), np.float32(0))
+    scores = np.array([low, np.nextafter(low, np.float32(2))])
+    positive = np.array([False, True])
+
+    assert confuse(scores, positive, steady_threshold(scores, positive)) == Confusion(1, 0, 1, 0)
+
+
+@pytest.mark.parametrize("cut", [youden_threshold, steady_threshold])
 @pytest.mark.parametrize(
     ("scores", "positive"),
     # The best is to call none of these positive, and then all of them.
     [([0.9, 0.8, 0.2, 0.1], [False, False, True, True]), ([0.5, 0.5, 0.5], [True, True, False])],
 )
-def test_youden_threshold_is_a_probability_where_no_cut_is_better_than_chance(
-    scores: list[float], positive: list[bool]
+def test_a_threshold_is_a_probability_where_no_cut_is_better_than_chance(
+    cut: Any, scores: list[float], positive: list[bool]
 ) -> None:
-    assert youden_threshold(np.array(scores), np.array(positive)) == 1.0
+    assert cut(np.array(scores), np.array(positive)) == 1.0
 
 
 def test_confuse_calls_a_score_at_the_threshold_positive() -> None:
@@ -244,13 +300,13 @@ def test_confuse_tells_float32_scores_apart_that_have_none_between_them() -> Non
     assert confuse(scores, positive, youden_threshold(scores, positive)) == Confusion(1, 0, 1, 0)
 
 
-@pytest.mark.parametrize("figure", [auc, auc_interval, roc_curve, youden_threshold])
+@pytest.mark.parametrize("figure", [auc, auc_interval, roc_curve, steady_threshold, youden_threshold])
 def test_figures_need_both_classes(figure: Any) -> None:
     with pytest.raises(DataError, match="3 positive and 0 negative films"):
         figure(np.array([0.1, 0.2, 0.3]), np.array([True, True, True]))
 
 
-@pytest.mark.parametrize("figure", [auc, auc_interval, roc_curve, youden_threshold])
+@pytest.mark.parametrize("figure", [auc, auc_interval, roc_curve, steady_threshold, youden_threshold])
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 def test_figures_refuse_scores_that_are_not_finite(figure: Any, broken: float) -> None:
     with pytest.raises(DataError, match="NaN or infinity"):
