@@ -8,14 +8,11 @@ from cxr_edge.benchmarks import wording
 from cxr_edge.benchmarks.findings import DriftReport
 from cxr_edge.benchmarks.result import ArtifactResult, BenchOptions, BudgetReport, LatencyReport, Miss
 from cxr_edge.benchmarks.verdict import PASS
-from cxr_edge.budget import Limits
+from cxr_edge.budget import HAIR, Limits
 from cxr_edge.bundle import Artifact
 from cxr_edge.errors import UsageError
 
 __all__ = ["check", "choose", "choose_margin", "describe"]
-
-_HAIR = 1e-9
-"""0.9 - 0.85 is a little more than 0.05 to a float, and a loss of exactly the limit is allowed."""
 
 
 def choose_margin(margin: float | None, limits: Limits | None) -> float:
@@ -68,9 +65,9 @@ def _check_drift(limits: Limits, drift: DriftReport) -> Iterator[tuple[str, str]
     change, films = drift.change, len(drift.scores)
     if change is None:
         return
-    if limits.flips is not None and change.flips.count > limits.flips * films + _HAIR:
+    if limits.flips is not None and change.flips.count > limits.flips * films + HAIR:
         yield "flips", f"{change.flips.count} of {films} films flip, {limits.flips:.2%} may"
-    if limits.auc_change is not None and abs(change.auc.value) > limits.auc_change + _HAIR:
+    if limits.auc_change is not None and abs(change.auc.value) > limits.auc_change + HAIR:
         yield "auc_change", f"AUC changes by {change.auc.value:+.4f}, {limits.auc_change:g} may"
     if limits.auc_margin is not None and change.verdict.outcome != PASS:
         yield "auc_margin", f"{change.verdict.outcome}: {change.verdict.reason}"
@@ -79,7 +76,7 @@ def _check_drift(limits: Limits, drift: DriftReport) -> Iterator[tuple[str, str]
         ("specificity_drop", limits.specificity_drop, change.specificity),
     )
     for name, limit, found in drops:
-        if limit is not None and -found > limit + _HAIR:
+        if limit is not None and -found > limit + HAIR:
             yield name, f"{name.split('_')[0]} changes by {found:+.4f}, {-limit:g} may"
 
 
