@@ -24,6 +24,7 @@ __all__ = [
     "STEADY",
     "Bin",
     "Calibration",
+    "check_rule",
     "choose_threshold",
     "fit",
     "log_loss",
@@ -101,13 +102,18 @@ def choose_threshold(
     scores: Floats, positive: Bools, rule: str = STEADY, sensitivity: float | None = None
 ) -> tuple[float, str]:
     """Return an operating point and the rule that gave it; see `fit`."""
+    check_rule(rule, sensitivity)
     if sensitivity is None:
-        if rule not in RULES:
-            raise UsageError(f"rule '{rule}': must be one of {', '.join(RULES)}")
         return RULES[rule](scores, positive), rule
-    if not 0.0 < sensitivity <= 1.0:
-        raise UsageError(f"sensitivity {sensitivity:g}: must lie above 0 and at most at 1, as in 0.95")
     return metrics.sensitivity_threshold(scores, positive, sensitivity), f"sensitivity >= {sensitivity:g}"
+
+
+def check_rule(rule: str, sensitivity: float | None) -> None:
+    """Raise UsageError for a sensitivity outside 0 to 1, or another rule than there are."""
+    if sensitivity is not None and not 0.0 < sensitivity <= 1.0:
+        raise UsageError(f"sensitivity {sensitivity:g}: must lie above 0 and at most at 1, as in 0.95")
+    if rule not in RULES:
+        raise UsageError(f"rule '{rule}': must be one of {', '.join(RULES)}")
 
 
 def soften(scores: Floats, temperature: float) -> Floats:

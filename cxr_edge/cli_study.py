@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cxr_edge import RESEARCH_ONLY, calibration
+from cxr_edge import RESEARCH_ONLY
 from cxr_edge.bundle import Bundle, default_bundle_path
 from cxr_edge.cli_build import FOLDER, need
 
@@ -233,10 +233,9 @@ def audit(
 @click.option("--data", required=True, help="Films; val is fitted on, test measured.")
 @click.option(
     "--rule",
-    type=click.Choice(list(calibration.RULES)),
-    default=calibration.STEADY,
+    default="youden-1se",
     show_default=True,
-    help="The best Youden index on val; with -1se, the widest gap between logits within a standard error of it.",
+    help="youden: the best index on val; youden-1se: the widest gap between logits within a standard error of it.",
 )
 @click.option("--sensitivity", type=float, help="Wanted sensitivity on val, such as 0.95, in place of --rule.")
 @click.option("--artifact", help="Whose answers to take; model.keras by default.")

@@ -36,6 +36,7 @@ def calibrate(
     `calibration.fit`. `test` figures are at the new threshold where there are test films. Raises UsageError, DataError,
     BundleError, RuntimeFailure, OutputError.
     """
+    calibration.check_rule(rule, sensitivity)
     chosen = _choose(bundle, artifact)
     if dataset.positive != bundle.manifest.positive or dataset.positive not in bundle.manifest.labels:
         raise DataError(

@@ -54,8 +54,8 @@ def fit(features: Array, *validations: Array, rank: int = 16, tolerated: float =
     axes = np.linalg.svd(profiles - mean, full_matrices=False)[2][:rank].T
     unscaled = Typicality(mean.astype(np.float32), axes.astype(np.float32), 1.0, 0.0)
     model = Typicality(unscaled.mean, unscaled.axes, max(float(unscaled.score(features).mean()), 1e-6), 0.0)
-    # 'higher' keeps the share above the limit at or under what is tolerated; a twentieth more is for int8, which moves a
-    # film by about as much either way.
+    # 'higher' keeps the share above the limit at or under what is tolerated; a twentieth more is for int8, which moves
+    # a film by about as much either way.
     limit = 1.05 * max(
         float(np.quantile(model.score(group)[:, 0], 1 - tolerated, method="higher")) for group in validations
     )
