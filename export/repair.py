@@ -33,6 +33,7 @@ STEPS: tuple[tuple[str, FitOptions | None], ...] = (
     ("equal channels, bias correction", FitOptions(rounding="nearest")),
     ("equal channels, rounding by inputs", FitOptions()),
     ("equal channels, refit, then rounding by inputs", FitOptions(refit_ridge=0.1)),
+    ("the same, seen at more places", FitOptions(refit_ridge=0.1, rows=200_000)),
 )
 """The steps in order of their price; a later one contains what the earlier ones do."""
 
