@@ -8,7 +8,7 @@ from cxr_edge.benchmarks import wording
 from cxr_edge.benchmarks.findings import DriftReport
 from cxr_edge.benchmarks.result import ArtifactResult, BenchOptions, BudgetReport, LatencyReport, Miss
 from cxr_edge.benchmarks.verdict import PASS
-from cxr_edge.budget import HAIR, Limits
+from cxr_edge.budget import HAIR, Limits, exceeded
 from cxr_edge.bundle import Artifact
 from cxr_edge.errors import UsageError
 
@@ -65,10 +65,7 @@ def _check_drift(limits: Limits, drift: DriftReport) -> Iterator[tuple[str, str]
     change, films = drift.change, len(drift.scores)
     if change is None:
         return
-    if limits.flips is not None and change.flips.count > limits.flips * films + HAIR:
-        yield "flips", f"{change.flips.count} of {films} films flip, {limits.flips:.2%} may"
-    if limits.auc_change is not None and abs(change.auc.value) > limits.auc_change + HAIR:
-        yield "auc_change", f"AUC changes by {change.auc.value:+.4f}, {limits.auc_change:g} may"
+    yield from exceeded(limits, change.flips.count, films, change.auc.value)
     if limits.auc_margin is not None and change.verdict.outcome != PASS:
         yield "auc_margin", f"{change.verdict.outcome}: {change.verdict.reason}"
     drops = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from cxr_edge import files
 from cxr_edge.errors import UsageError
 
-__all__ = ["HAIR", "Budget", "Drift", "Limits"]
+__all__ = ["HAIR", "Budget", "Drift", "Limits", "exceeded"]
 
 HAIR = 1e-9
 """0.9 - 0.85 is a little more than 0.05 to a float, and a loss of exactly the limit is allowed."""
@@ -49,11 +50,7 @@ class Budget:
 
     def misses(self, drift: Drift, *, size_ratio: float = 0.0, latency_ratio: float = 0.0) -> list[str]:
         """Return a line for each limit that is not kept; none when the budget is met."""
-        found = []
-        if drift.flips > self.flips * drift.films + HAIR:
-            found.append(f"{drift.flips} of {drift.films} films flip, {self.flips:.2%} may")
-        if abs(drift.auc_change) > self.auc_change + HAIR:
-            found.append(f"AUC changes by {drift.auc_change:+.4f}, {self.auc_change:g} may")
+        found = [line for _, line in exceeded(self, drift.flips, drift.films, drift.auc_change)]
         if size_ratio > self.size_ratio:
             found.append(f"size is {size_ratio:.2f} times the stock int8, {self.size_ratio:g} may")
         if latency_ratio > self.latency_ratio:
@@ -69,7 +66,7 @@ class Budget:
             (latency_ratio, self.latency_ratio),
         )
         # A limit of 0 is exceeded by whatever there is; a thousandth keeps the sum finite.
-        return sum(max(0.0, value - limit) / max(limit, 1e-3) for value, limit in found if value > limit + HAIR)
+        return sum((value - limit) / max(limit, 1e-3) for value, limit in found if value > limit + HAIR)
 
 
 @dataclass(frozen=True)
@@ -104,6 +101,14 @@ class Limits:
     def stated(self) -> dict[str, float]:
         """Return the limits that are looked at, by name."""
         return {name: limit for name, limit in dataclasses.asdict(self).items() if isinstance(limit, float)}
+
+
+def exceeded(limits: Budget | Limits, flips: int, films: int, auc_change: float) -> Iterator[tuple[str, str]]:
+    """Yield the name of each limit of drift that is not kept, of those that are stated, and a line that says so."""
+    if limits.flips is not None and flips > limits.flips * films + HAIR:
+        yield "flips", f"{flips} of {films} films flip, {limits.flips:.2%} may"
+    if limits.auc_change is not None and abs(auc_change) > limits.auc_change + HAIR:
+        yield "auc_change", f"AUC changes by {auc_change:+.4f}, {limits.auc_change:g} may"
 
 
 def _read(path: Path) -> dict[str, Any]:

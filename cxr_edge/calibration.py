@@ -98,9 +98,7 @@ def fit(
     )
 
 
-def choose_threshold(
-    scores: Floats, positive: Bools, rule: str = STEADY, sensitivity: float | None = None
-) -> tuple[float, str]:
+def choose_threshold(scores: Floats, positive: Bools, rule: str, sensitivity: float | None) -> tuple[float, str]:
     """Return an operating point and the rule that gave it; see `fit`."""
     check_rule(rule, sensitivity)
     if sensitivity is None:
@@ -124,8 +122,7 @@ def soften(scores: Floats, temperature: float) -> Floats:
 
 def log_loss(scores: Floats, positive: Bools) -> float:
     """Return the mean negative log-likelihood in nats; probabilities are held 1e-7 from 0 and 1."""
-    clipped = np.clip(scores.astype(np.float64), metrics.LEAST, 1 - metrics.LEAST)
-    return float(-np.mean(np.log(np.where(positive, clipped, 1 - clipped))))
+    return _loss_of(_towards_truth(scores, positive))
 
 
 def reliability(scores: Floats, positive: Bools, *, bins: int = 10) -> list[Bin]:
@@ -141,17 +138,26 @@ def reliability(scores: Floats, positive: Bools, *, bins: int = 10) -> list[Bin]
     return found
 
 
+def _towards_truth(scores: Floats, positive: Bools) -> Floats:
+    """Return the logits, (n,), of the class that each film is of."""
+    logits = metrics.logits(scores)
+    return np.where(positive, logits, -logits)
+
+
+def _loss_of(sides: Floats) -> float:
+    return float(np.logaddexp(0, -sides).mean())
+
+
 def _fit_temperature(scores: Floats, positive: Bools) -> float:
     """Return the temperature of the lowest log loss, by golden section over its logarithm.
 
     The loss is convex in 1 / temperature, so it has one valley over the logarithm too. Where the classes are parted
     without an error it falls without end, and the lowest temperature that is allowed comes out.
     """
-    logits = metrics.logits(scores)
-    sides = np.where(positive, logits, -logits)
+    sides = _towards_truth(scores, positive)
 
     def loss(exponent: float) -> float:
-        return float(np.logaddexp(0, -sides / math.exp(exponent)).mean())
+        return _loss_of(sides / math.exp(exponent))
 
     low, high = (math.log(limit) for limit in _TEMPERATURES)
     inner = [high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)]

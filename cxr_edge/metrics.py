@@ -17,7 +17,6 @@ import numpy.typing as npt
 from cxr_edge.errors import DataError
 
 __all__ = [
-    "LEAST",
     "Confusion",
     "Interval",
     "auc",
@@ -35,7 +34,7 @@ __all__ = [
 ]
 
 # As float32 a softmax rounds to 0 or 1 beyond this.
-LEAST = 1e-7
+_LEAST = 1e-7
 
 Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
@@ -171,7 +170,7 @@ def sensitivity_threshold(scores: Floats, positive: Bools, sensitivity: float) -
 
 def logits(scores: Floats) -> Floats:
     """Return the log odds of the probabilities, which are held 1e-7 from 0 and 1, where a float32 softmax rounds."""
-    clipped = np.clip(scores.astype(np.float64), LEAST, 1 - LEAST)
+    clipped = np.clip(scores.astype(np.float64), _LEAST, 1 - _LEAST)
     odds: Floats = np.log(clipped) - np.log1p(-clipped)
     return odds
 

@@ -145,7 +145,7 @@ def _load_head(classifier: Any, path: Path) -> Any:
 
 
 def _write_bundle(classifier: Any, backbone: str, dataset: Dataset, folder: Path) -> Bundle:
-    """Write the classifier as a bundle whose threshold is Youden's on val, and no further figures."""
+    """Write the classifier as a bundle whose threshold is fitted on val, and no further figures."""
     files.prepare_folder(folder)
     save_model(classifier, folder / _KERAS)
     val = dataset.select(split="val")

@@ -67,6 +67,7 @@ def test_without_a_wanted_sensitivity_the_point_is_the_rules(rule: str, threshol
     scores, positive = drawn(1.0, films=300)
     fitted = calibration.fit(scores, positive, rule=rule)
     assert (fitted.rule, fitted.threshold) == (rule, threshold(scores, positive))
+    assert calibration.fit(scores, positive).rule == "youden-1se"
 
 
 def test_an_unknown_rule_is_refused_by_name() -> None:

@@ -157,7 +157,7 @@ def test_explain_writes_the_picture_and_prints_where(films: Path, brightness_bun
     [
         (
             ("train", "phantom", "--out", "new", "--preset", "best"),
-            "--preset best: unknown; choose one of paper, default",
+            "--preset best: unknown; choose one of paper, default, single",
         ),
         (("train", "phantom", "--out", "new", "--balance", "no"), "--balance no: unknown; choose one of augment"),
         (("train", "phantom", "--out", "new", "--unfreeze", "2"), "--unfreeze 2.0: must lie between 0"),

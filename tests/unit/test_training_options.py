@@ -63,7 +63,7 @@ def test_epochs_caps_every_stage() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_the_choices() -> None:
-    with pytest.raises(UsageError, match="--preset best: unknown; choose one of paper, default"):
+    with pytest.raises(UsageError, match="--preset best: unknown; choose one of paper, default, single"):
         build(preset="best")
 
 
