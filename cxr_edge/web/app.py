@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from cxr_edge import RESEARCH_ONLY, __version__
 from cxr_edge.errors import CxrEdgeError, RequestRefusedError
+from cxr_edge.web.drain import Drain
 from cxr_edge.web.films import thumbnail
 from cxr_edge.web.guard import Guard
 from cxr_edge.web.results import Result, csv_head, tidy_name
@@ -57,7 +58,7 @@ def make_app(site: Site) -> Starlette:
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, host=site.options.host)],
+        middleware=[Middleware(Drain), Middleware(Guard, host=site.options.host)],
         exception_handlers={CxrEdgeError: _answer_error},
         lifespan=lifespan,
     )

@@ -14,10 +14,6 @@ from cxr_edge.web.options import Limits
 
 __all__ = ["Admission"]
 
-# A client that is still sending reads an answer only when its last bytes were taken; so many of them are.
-_DRAINED_BYTES = 128 * 2**20
-_DRAIN_S = 3.0
-
 
 class Admission:
     """Counts the requests that are being served and the bytes that they hold. For the event loop alone."""
@@ -31,7 +27,6 @@ class Admission:
     async def admit(self, request: Request) -> AsyncIterator[None]:
         """Count a request for the length of the block. Raises RequestRefusedError (503) when there are too many."""
         if self.requests >= self._limits.requests:
-            await _drain(request)
             raise refuse_busy()
         self.requests += 1
         try:
@@ -54,10 +49,8 @@ class Admission:
                         raise _refuse_size(limit_bytes)
                     hold(len(piece))
                     pieces.append(piece)
-            except RequestRefusedError as error:
+            except RequestRefusedError:
                 pieces.clear()
-                if error.status in (413, 503):
-                    await _drain(request)
                 raise
             content = b"".join(pieces)
             # Else every body would be held twice while its film is classified.
@@ -109,20 +102,3 @@ def _refuse_size(limit_bytes: int) -> RequestRefusedError:
     return RequestRefusedError(
         413, f"larger than the limit of {limit_bytes / 2**20:.0f} MiB; send a smaller file, or use the command line"
     )
-
-
-async def _drain(request: Request) -> None:
-    """Take and drop what is still coming, to a limit."""
-    if request.headers.get("expect"):
-        # It has not begun to send, and need not.
-        return
-
-    async def take() -> None:
-        taken = 0
-        async for piece in request.stream():
-            taken += len(piece)
-            if taken > _DRAINED_BYTES:
-                return
-
-    with contextlib.suppress(asyncio.TimeoutError, ClientDisconnect, RuntimeError):
-        await asyncio.wait_for(take(), _DRAIN_S)
