@@ -127,7 +127,8 @@ def _seat_judge(bundle: Bundle, classifier: Any, dataset: Dataset, split: str) -
     with Progress(f"reading {split}", len(part.items)) as progress:
         pixels = part.pixels(progress=progress)
     manifest = bundle.manifest
-    parts = [np.asarray(classifier(pixels[at : at + 32], training=False)) for at in range(0, len(pixels), 32)]
+    # Run eagerly, a batch keeps all its maps until the end: 30 MB a film and more.
+    parts = [np.asarray(classifier(pixels[at : at + 8], training=False)) for at in range(0, len(pixels), 8)]
     reference = np.concatenate(parts)[:, manifest.positive_index]
     positive = part.targets() == dataset.labels.index(manifest.positive)
     return Judge(split, pixels, positive, reference, manifest.threshold, manifest.positive_index)

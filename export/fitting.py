@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -22,11 +22,13 @@ from cxr_edge.export.simulation import (
     taps,
 )
 
-__all__ = ["FitOptions", "Fitted", "fit_layers"]
+__all__ = ["FitOptions", "fit_layers"]
 
 Maps = npt.NDArray[np.float32]
+Array = npt.NDArray[np.float64]
 
 _MOST_ROWS = 60_000
+_CHANNELS = 16
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,6 @@ class FitOptions:
     seed: int = 0
 
 
-@dataclass
-class Fitted:
-    """The layers by name, and for each its output's error relative to the float output's spread, root mean square."""
-
-    layers: dict[str, QuantizedLayer] = field(default_factory=dict)
-    errors: dict[str, float] = field(default_factory=dict)
-
-
 def fit_layers(
     backbone: keras.Model,
     inputs: Maps,
@@ -57,56 +51,59 @@ def fit_layers(
     progress: Callable[[int, int], None],
     *,
     shift: float = 0.0,
-) -> Fitted:
-    """Return integers for all convolutions of a folded backbone, fitted on `inputs` (n, 224, 224, 3) in [-1, 1].
+) -> dict[str, QuantizedLayer]:
+    """Return integers for all convolutions of a folded backbone, by name.
 
-    The int8 artifact reads `inputs` + `shift`, the float network `inputs`.
+    They are fitted on `inputs` (n, 224, 224, 3) in [-1, 1]. The int8 artifact reads `inputs` + `shift`, the float
+    network `inputs`.
 
     Two runs go side by side: the float one, which says what a layer should give, and the int8 one, which says what it
     gets. Every fitted layer takes a bias that makes its mean output right (Nagel et al. 2019, bias correction).
-    Raises ExportError for a layer that is not simulated.
+    Of each run, only what a later layer reads is held. Raises ExportError for a layer that is not simulated.
     """
     nodes = list_nodes(backbone)
     exact = {id(backbone.inputs[0]): inputs}
     given = {id(backbone.inputs[0]): inputs + np.float32(shift)}
-    fitted = Fitted()
+    fitted: dict[str, QuantizedLayer] = {}
     rng = np.random.default_rng(options.seed)
     for number, node in enumerate(nodes):
-        wanted, got = ([run[tensor] for tensor in node.inputs] for run in (exact, given))
+        wanted = exact[node.output] = run_node(node, _take(exact, node))
         if isinstance(node.layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
-            result = _fit_convolution(node, wanted[0], got[0], options, fitted, rng)
+            (got,) = _take(given, node)
+            fitted[node.layer.name], output = _fit_convolution(Convolution(node.layer), got, wanted, options, rng)
+            del got
         else:
-            result = _run_plain(node, wanted, got)
-        exact[node.output], given[node.output] = result
-        for tensor in node.done:
-            del exact[tensor], given[tensor]
+            output = run_node(node, _take(given, node))
+        # What a fused ReLU clips, it quantises too; zero is a level of its own, so that padding needs no new range.
+        if node.ceiling is None and not isinstance(node.layer, keras.layers.ZeroPadding2D):
+            output = quantize_activations(output, float(wanted.min()), float(wanted.max()))
+        given[node.output] = output
+        del wanted, output
         progress(number + 1, len(nodes))
     return fitted
 
 
-def _run_plain(node: Node, wanted: list[Maps], got: list[Maps]) -> tuple[Maps, Maps]:
-    """Return the float and the int8 output of a layer without weights."""
-    exact, given = run_node(node, wanted), run_node(node, got)
-    if isinstance(node.layer, keras.layers.ZeroPadding2D):
-        # Zero is a level of its own, so that padding needs no new range.
-        return exact, given
-    return exact, quantize_activations(given, float(exact.min()), float(exact.max()))
+def _take(run: dict[int, Maps], node: Node) -> list[Maps]:
+    """Return the tensors that a step reads, those that nothing reads afterwards taken out of `run`."""
+    tensors = [run[tensor] for tensor in node.inputs]
+    for tensor in node.done:
+        del run[tensor]
+    return tensors
 
 
 def _fit_convolution(
-    node: Node, wanted: Maps, got: Maps, options: FitOptions, fitted: Fitted, rng: np.random.Generator
-) -> tuple[Maps, Maps]:
-    convolution = Convolution(node.layer)
-    exact = convolve(node.layer, wanted, convolution.kernel, convolution.bias)
+    convolution: Convolution, got: Maps, wanted: Maps, options: FitOptions, rng: np.random.Generator
+) -> tuple[QuantizedLayer, Maps]:
+    """Return the layer that gives for the maps `got` what comes nearest to `wanted`, and what it gives."""
     weights = convolution.to_groups()
     scales = rounding.choose_scales(weights)
-    samples, targets = _sample(convolution, got, exact, options.rows, rng)
-    middle, aim = samples.mean(axis=1, dtype=np.float64), targets.mean(axis=1, dtype=np.float64)
-    samples = (samples - middle[:, None]).astype(np.float32)
-    targets = (targets - aim[:, None]).astype(np.float32)
-    covariance = _product(samples, samples)
+    places = wanted.shape[0] * wanted.shape[1] * wanted.shape[2]
+    chosen = np.sort(rng.choice(places, min(options.rows, places), replace=False))
+    # The channels of a depthwise layer have nothing to do with one another, so few are held at a time.
+    blocks = [slice(at, at + _CHANNELS) for at in range(0, len(weights), _CHANNELS)]
+    parts = [_summarise(convolution, got, wanted, chosen, weights, block) for block in blocks]
+    middle, aim, covariance, missing = (np.concatenate(values) for values in zip(*parts, strict=True))
     if options.refit_ridge is not None:
-        missing = _product(samples, targets - np.matmul(samples, weights.astype(np.float32)))
         weights = rounding.refit(weights, covariance, missing, ridge=options.refit_ridge)
     if options.rounding == "inputs":
         integers = rounding.round_weights(weights, covariance, scales)
@@ -114,31 +111,35 @@ def _fit_convolution(
         integers = rounding.nearest(weights, scales)
     kernel = integers * scales[:, None, :]
     bias = (aim - np.einsum("gi,gio->go", middle, kernel)).reshape(-1)
-    fitted.layers[node.layer.name] = QuantizedLayer(
+    layer = QuantizedLayer(
         convolution.from_groups(integers).astype(np.int8),
         scales.reshape(-1).astype(np.float32),
         bias.astype(np.float32),
     )
-    given = convolve(node.layer, got, convolution.from_groups(kernel), bias)
-    fitted.errors[node.layer.name] = float(
-        np.linalg.norm(given - exact) / max(float(np.linalg.norm(exact - exact.mean())), 1e-9)
-    )
-    if node.ceiling is None:
-        given = quantize_activations(given, float(exact.min()), float(exact.max()))
-    return exact, given
+    return layer, convolve(convolution.layer, got, convolution.from_groups(kernel), bias)
 
 
-def _sample(
-    convolution: Convolution, maps: Maps, outputs: Maps, rows: int, rng: np.random.Generator
-) -> tuple[Maps, Maps]:
-    """Return inputs (groups, samples, inputs) and float outputs (groups, samples, outputs) at the same positions."""
-    places = outputs.shape[0] * outputs.shape[1] * outputs.shape[2]
-    chosen = np.sort(rng.choice(places, min(rows, places), replace=False))
-    targets = outputs.reshape(places, -1)[chosen]
-    columns = [tap.reshape(places, -1)[chosen] for tap in taps(convolution.layer, maps)]
+def _summarise(
+    convolution: Convolution, got: Maps, wanted: Maps, places: npt.NDArray[np.int64], weights: Array, block: slice
+) -> tuple[Array, Array, Array, Array]:
+    """Return what a fit needs to know of the groups in `block` at some places of the maps.
+
+    That is the mean input (groups, inputs), the mean wanted output (groups, outputs), the covariance of the inputs
+    (groups, inputs, inputs), and that of the inputs with what `weights` leave of the wanted output (groups, inputs,
+    outputs).
+    """
+    where = np.unravel_index(places, wanted.shape[:3])
     if convolution.depthwise:
-        return np.stack(columns, axis=-1).transpose(1, 0, 2), targets.T[:, :, None]
-    return np.concatenate(columns, axis=1)[None], targets[None]
+        columns = [tap[where] for tap in taps(convolution.layer, got[..., block])]
+        samples, targets = np.stack(columns, axis=-1).transpose(1, 0, 2), wanted[..., block][where].T[:, :, None]
+    else:
+        columns = [tap[where] for tap in taps(convolution.layer, got)]
+        samples, targets = np.concatenate(columns, axis=1)[None], wanted[where][None]
+    middle, aim = samples.mean(axis=1, dtype=np.float64), targets.mean(axis=1, dtype=np.float64)
+    samples = (samples - middle[:, None]).astype(np.float32)
+    targets = (targets - aim[:, None]).astype(np.float32)
+    left = targets - np.matmul(samples, weights[block].astype(np.float32))
+    return middle, aim, _product(samples, samples), _product(samples, left)
 
 
 def _product(left: Maps, right: Maps) -> npt.NDArray[np.float64]:

@@ -20,7 +20,7 @@ from cxr_edge import metrics
 from cxr_edge.budget import Budget, Drift
 from cxr_edge.export.deployment import PIXEL_STEP
 from cxr_edge.export.equalisation import equalise
-from cxr_edge.export.fitting import FitOptions, Fitted, fit_layers
+from cxr_edge.export.fitting import FitOptions, fit_layers
 from cxr_edge.export.ranking import rank_layers
 from cxr_edge.export.simulation import QuantizedLayer
 from cxr_edge.progress import Progress, say
@@ -33,7 +33,7 @@ STEPS: tuple[tuple[str, FitOptions | None], ...] = (
     ("equal channels, bias correction", FitOptions(rounding="nearest")),
     ("equal channels, rounding by inputs", FitOptions()),
     ("equal channels, refit, then rounding by inputs", FitOptions(refit_ridge=0.1)),
-    ("the same, seen at more places", FitOptions(refit_ridge=0.1, rows=200_000)),
+    ("equal channels, refit at more places, then rounding by inputs", FitOptions(refit_ridge=0.1, rows=200_000)),
 )
 """The steps in order of their price; a later one contains what the earlier ones do."""
 
@@ -107,7 +107,7 @@ class Repair:
         self.budget = budget
         self.val = val
         self.test = test
-        self._fits: dict[tuple[str, bool], Fitted] = {}
+        self._fits: dict[tuple[str, bool], dict[str, QuantizedLayer]] = {}
         self._ranking: list[dict[str, Any]] | None = None
         self._equalised: Any = None
 
@@ -127,7 +127,7 @@ class Repair:
                 equalised = equalised or converter.quantize(
                     deployment.lower_pixels() if converter.merges else deployment
                 )
-                content = converter.put_layers(equalised, self._fit(name, options, lowered=converter.merges).layers)
+                content = converter.put_layers(equalised, self._fit(name, options, lowered=converter.merges))
             drift = self.val.measure(content, format, f"model_int8.{format}")
             size_ratio = len(content) / len(baseline)
             latency_ratio = _compare_latency(content, baseline, format, self.val.pixels)
@@ -173,7 +173,7 @@ class Repair:
             self._equalised = self.deployment.replace_backbone(backbone)
         return self._equalised
 
-    def _fit(self, name: str, options: FitOptions, *, lowered: bool) -> Fitted:
+    def _fit(self, name: str, options: FitOptions, *, lowered: bool) -> dict[str, QuantizedLayer]:
         key = (name, lowered)
         if key not in self._fits:
             with Progress(f"repair: {name}", 1) as progress:

@@ -121,8 +121,10 @@ def quantize_activations(values: Maps, low: float, high: float) -> Maps:
     low, high = min(low, 0.0), max(high, 0.0)
     scale = (high - low) / 255 or 1.0
     zero = np.rint(-low / scale)
-    steps = np.clip(np.rint(values / scale) + zero, 0, 255)
-    result: Maps = ((steps - zero) * scale).astype(np.float32)
+    result = np.empty(values.shape, np.float32)
+    for start in range(0, len(values), _CHUNK):
+        steps = np.clip(np.rint(values[start : start + _CHUNK] / scale) + zero, 0, 255)
+        result[start : start + _CHUNK] = (steps - zero) * scale
     return result
 
 
@@ -130,15 +132,18 @@ def convolve(layer: Any, maps: Maps, kernel: npt.NDArray[Any], bias: npt.NDArray
     """Return a layer's output for maps (n, height, width, channels) with other weights than its own."""
     weights, offset = tf.constant(kernel, tf.float32), tf.constant(bias, tf.float32)
     padding, strides = layer.padding.upper(), layer.strides
-    parts = []
+    result = None
     for start in range(0, len(maps), _CHUNK):
         part = tf.constant(maps[start : start + _CHUNK], tf.float32)
         if isinstance(layer, keras.layers.DepthwiseConv2D):
-            result = tf.nn.depthwise_conv2d(part, weights, (1, *strides, 1), padding)
+            output = tf.nn.depthwise_conv2d(part, weights, (1, *strides, 1), padding)
         else:
-            result = tf.nn.conv2d(part, weights, strides, padding)
-        parts.append(np.asarray(result + offset))
-    return np.concatenate(parts)
+            output = tf.nn.conv2d(part, weights, strides, padding)
+        if result is None:
+            result = np.empty((len(maps), *output.shape[1:]), np.float32)
+        result[start : start + _CHUNK] = output + offset
+    assert result is not None
+    return result
 
 
 def run_node(node: Node, inputs: list[Maps]) -> Maps:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cxr_edge.errors import ExportError
+from cxr_edge.export import fitting
 from cxr_edge.export.fitting import FitOptions, fit_layers
 from cxr_edge.export.ranking import rank_layers
 from cxr_edge.export.simulation import Convolution, convolve, find_layer, list_nodes, quantize_activations, taps
@@ -53,7 +54,7 @@ def fit(backbone: keras.Model, films: np.ndarray, options: FitOptions) -> Any:
 
 def output_error(backbone: keras.Model, films: np.ndarray, options: FitOptions) -> float:
     """Relative error of the backbone's output with the fitted weights in place of its own."""
-    fitted = fit(backbone, films[:16], options).layers
+    fitted = fit(backbone, films[:16], options)
     exact = np.asarray(backbone(films[16:]))
     kept = {layer.name: layer.get_weights() for layer in backbone.layers if layer.weights}
     for name, layer in fitted.items():
@@ -120,8 +121,8 @@ def test_quantized_activations_have_256_levels_with_zero_among_them() -> None:
 
 def test_integers_fit_eight_bits_and_every_layer_has_them(backbone: keras.Model, films: np.ndarray) -> None:
     fitted = fit(backbone, films, FitOptions())
-    assert set(fitted.layers) == {"stem", "project", "expand", "depthwise", "shrink", "down"}
-    assert all(np.abs(layer.integers.astype(int)).max() <= 127 for layer in fitted.layers.values())
+    assert set(fitted) == {"stem", "project", "expand", "depthwise", "shrink", "down"}
+    assert all(np.abs(layer.integers.astype(int)).max() <= 127 for layer in fitted.values())
 
 
 def test_rounding_by_inputs_loses_less_than_rounding_to_the_nearest(backbone: keras.Model, films: np.ndarray) -> None:
@@ -131,7 +132,18 @@ def test_rounding_by_inputs_loses_less_than_rounding_to_the_nearest(backbone: ke
 
 def test_fitting_repeats(backbone: keras.Model, films: np.ndarray) -> None:
     first, second = (fit(backbone, films, FitOptions(rows=500)) for _ in range(2))
-    assert all(np.array_equal(first.layers[n].integers, second.layers[n].integers) for n in first.layers)
+    assert all(np.array_equal(first[n].integers, second[n].integers) for n in first)
+
+
+def test_a_depthwise_layer_is_fitted_alike_however_few_channels_are_held(
+    backbone: keras.Model, films: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = FitOptions(refit_ridge=0.1)
+    whole = fit(backbone, films, options)
+    monkeypatch.setattr(fitting, "_CHANNELS", 5)
+    parts = fit(backbone, films, options)
+    assert all(np.array_equal(whole[name].integers, parts[name].integers) for name in whole)
+    assert all(whole[name].bias == pytest.approx(parts[name].bias, rel=1e-5, abs=1e-6) for name in whole)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +158,7 @@ def test_fitting_repeats(backbone: keras.Model, films: np.ndarray) -> None:
 def test_a_converters_name_leads_to_its_layer(
     backbone: keras.Model, films: np.ndarray, name: str, layer: str | None
 ) -> None:
-    assert find_layer(name, fit(backbone, films[:2], FitOptions(rounding="nearest")).layers) == layer
+    assert find_layer(name, fit(backbone, films[:2], FitOptions(rounding="nearest"))) == layer
 
 
 class SmallDeployment:
