@@ -95,7 +95,9 @@ def _repair_with(format: str, recipe: Recipe, calibration: Pixels | None) -> Con
     converter = _CONVERTERS[format]
     return Converter(
         format,
-        lambda deployment: converter.quantize(converter.convert_float(deployment), recipe, calibration),
+        lambda deployment, ranges: converter.quantize(
+            converter.convert_float(deployment), recipe, calibration, ranges=ranges
+        ),
         converter.put_layers,
         merges=format == "onnx",
     )

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr_edge.export import rounding
+from cxr_edge.export.ranges import Ranges
 from cxr_edge.export.simulation import (
     Convolution,
     Node,
@@ -47,6 +48,7 @@ class FitOptions:
 def fit_layers(
     backbone: keras.Model,
     inputs: Maps,
+    ranges: Ranges,
     options: FitOptions,
     progress: Callable[[int, int], None],
     *,
@@ -55,7 +57,7 @@ def fit_layers(
     """Return integers for all convolutions of a folded backbone, by name.
 
     They are fitted on `inputs` (n, 224, 224, 3) in [-1, 1]. The int8 artifact reads `inputs` + `shift`, the float
-    network `inputs`.
+    network `inputs`. `ranges` are those of its activations.
 
     Two runs go side by side: the float one, which says what a layer should give, and the int8 one, which says what it
     gets. Every fitted layer takes a bias that makes its mean output right (Nagel et al. 2019, bias correction).
@@ -74,9 +76,8 @@ def fit_layers(
             del got
         else:
             output = run_node(node, _take(given, node))
-        # What a fused ReLU clips, it quantises too; zero is a level of its own, so that padding needs no new range.
-        if node.ceiling is None and not isinstance(node.layer, keras.layers.ZeroPadding2D):
-            output = quantize_activations(output, float(wanted.min()), float(wanted.max()))
+        if node.is_quantized:
+            output = quantize_activations(output, *ranges[node.layer.name])
         given[node.output] = output
         del wanted, output
         progress(number + 1, len(nodes))

@@ -20,6 +20,7 @@ from cxr_edge.bundle import InputContract
 from cxr_edge.errors import ExportError
 from cxr_edge.export import flatbuffer
 from cxr_edge.export.deployment import HEAD_SCOPE, Deployment, freeze
+from cxr_edge.export.ranges import Ranges
 from cxr_edge.export.recipes import SMALL_WEIGHTS, Recipe
 from cxr_edge.export.simulation import QuantizedLayer, find_layer
 from cxr_edge.quiet import quiet_stderr
@@ -50,11 +51,14 @@ def convert_float(deployment: Deployment) -> bytes:
     return flatbuffer.name_tensors(content, deployment.output_names, deployment.output_widths)
 
 
-def quantize(float_content: bytes, recipe: Recipe, films: Pixels | None, *, whole: bool = False) -> bytes:
+def quantize(
+    float_content: bytes, recipe: Recipe, films: Pixels | None, *, whole: bool = False, ranges: Ranges | None = None
+) -> bytes:
     """Return the .tflite of `recipe` made from the float32 one; `films` (n, 224, 224, 3) calibrate static recipes.
 
     The head behind the feature map stays float: it is a hundredth of the work, and int8 probabilities would have too
     few levels for a ROC. `whole` quantises it too, as stock tools do; its size and latency are what ours are held to.
+    `ranges` take the place of those that the films show, where a layer has one.
     """
     with _quiet():
         work = quantizer.Quantizer(bytearray(float_content))
@@ -62,17 +66,20 @@ def quantize(float_content: bytes, recipe: Recipe, films: Pixels | None, *, whol
         if recipe.name == "float16":
             for name in _list_small(float_content):
                 work.update_quantization_recipe(f".*{re.escape(name)}.*", _ALL, algorithm_key=_SKIP)
-        ranges = None
+        seen = None
         if work.need_calibration:
             if films is None:
                 raise ExportError(f"{recipe.name} needs calibration films; give --data")
             inputs = [{InputContract().name: film[None]} for film in films]
-            ranges = work.calibrate(
+            seen = work.calibrate(
                 {flatbuffer.SIGNATURE: inputs},
                 num_threads=os.cpu_count() or 1,
                 mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
             )
-        result = work.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
+            for name, extremes in seen.items():
+                if ranges and (layer := find_layer(name, ranges)):
+                    extremes["min"], extremes["max"] = (np.array([value]) for value in ranges[layer])
+        result = work.quantize(seen, enable_progress_bar=False, enable_progress_report=False)
     return bytes(result.quantized_model)
 
 

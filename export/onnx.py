@@ -19,6 +19,7 @@ from onnx import numpy_helper
 from cxr_edge.bundle import InputContract
 from cxr_edge.errors import ExportError
 from cxr_edge.export.deployment import HEAD_SCOPE, Deployment, freeze
+from cxr_edge.export.ranges import Ranges
 from cxr_edge.export.recipes import SMALL_WEIGHTS, Recipe
 from cxr_edge.export.simulation import QuantizedLayer, find_layer
 from cxr_edge.runtimes import Pixels
@@ -61,10 +62,13 @@ def convert_float(deployment: Deployment) -> bytes:
     return _finish(model)
 
 
-def quantize(float_content: bytes, recipe: Recipe, films: Pixels | None, *, whole: bool = False) -> bytes:
+def quantize(
+    float_content: bytes, recipe: Recipe, films: Pixels | None, *, whole: bool = False, ranges: Ranges | None = None
+) -> bytes:
     """Return the .onnx of `recipe` made from the float32 one; `films` (n, 224, 224, 3) calibrate int8.
 
-    The head behind the feature map stays float, as in TFLite, unless `whole`.
+    The head behind the feature map stays float, as in TFLite, unless `whole`. `ranges` take the place of those that the
+    films show, where a layer has one.
     """
     model = onnx.load_model_from_string(float_content)
     head = [] if whole else [node.name for node in model.graph.node if HEAD_SCOPE in node.name]
@@ -72,7 +76,7 @@ def quantize(float_content: bytes, recipe: Recipe, films: Pixels | None, *, whol
         return _to_float16(model, [*head, *_list_small(model)])
     if films is None:
         raise ExportError(f"{recipe.name} needs calibration films; give --data")
-    return _to_int8(model, head, films)
+    return _to_int8(model, head, films, ranges or {})
 
 
 def put_layers(content: bytes, layers: Mapping[str, QuantizedLayer]) -> bytes:
@@ -133,7 +137,7 @@ def _to_float16(model: Any, kept: list[str]) -> bytes:
     return _finish(sorted_model.model)
 
 
-def _to_int8(model: Any, head: list[str], films: Pixels) -> bytes:
+def _to_int8(model: Any, head: list[str], films: Pixels, ranges: Ranges) -> bytes:
     import_onnxruntime()
     from onnxruntime import quantization
 
@@ -160,8 +164,19 @@ def _to_int8(model: Any, head: list[str], films: Pixels) -> bytes:
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QUInt8,
             per_channel=True,
+            extra_options={"TensorQuantOverrides": _override(model, ranges)},
         )
         return _finish(_halve_large(_align_zero_points(onnx.load_model(target)), head))
+
+
+def _override(model: Any, ranges: Ranges) -> dict[str, list[dict[str, Any]]]:
+    """Return ranges in the terms of ONNX Runtime, by tensor."""
+    layers = {tensor: find_layer(tensor, ranges) for node in model.graph.node for tensor in node.output}
+    return {
+        tensor: [dict(zip(("rmin", "rmax"), map(np.float32, ranges[layer]), strict=True))]
+        for tensor, layer in layers.items()
+        if layer
+    }
 
 
 def _align_zero_points(model: Any) -> Any:

@@ -21,6 +21,7 @@ from cxr_edge.budget import Budget, Drift
 from cxr_edge.export.deployment import PIXEL_STEP
 from cxr_edge.export.equalisation import equalise
 from cxr_edge.export.fitting import FitOptions, fit_layers
+from cxr_edge.export.ranges import Ranges, choose_ranges
 from cxr_edge.export.ranking import rank_layers
 from cxr_edge.export.simulation import QuantizedLayer
 from cxr_edge.progress import Progress, say
@@ -32,8 +33,8 @@ STEPS: tuple[tuple[str, FitOptions | None], ...] = (
     ("stock", None),
     ("equal channels, bias correction", FitOptions(rounding="nearest")),
     ("equal channels, rounding by inputs", FitOptions()),
-    ("equal channels, refit, then rounding by inputs", FitOptions(refit_ridge=0.1)),
-    ("equal channels, refit at more places, then rounding by inputs", FitOptions(refit_ridge=0.1, rows=200_000)),
+    ("equal channels, refit, rounding by inputs", FitOptions(refit_ridge=0.1)),
+    ("equal channels, refit at more places, rounding by inputs", FitOptions(refit_ridge=0.1, rows=200_000)),
 )
 """The steps in order of their price; a later one contains what the earlier ones do."""
 
@@ -88,12 +89,13 @@ def measure_drift(
 class Converter:
     """What a repair needs of a format.
 
-    `quantize` gives the stock int8 of a deployment, `put_layers` writes fitted layers into such an artifact. `merges`
-    tells that the format's runtime rounds ties to even, which would merge grey levels (see `Deployment.lower_pixels`).
+    `quantize` gives the stock int8 of a deployment, but for the ranges of its activations, `put_layers` writes fitted
+    layers into such an artifact. `merges` tells that the format's runtime rounds ties to even, which would merge grey
+    levels (see `Deployment.lower_pixels`).
     """
 
     format: str
-    quantize: Callable[[Any], bytes]
+    quantize: Callable[[Any, Ranges], bytes]
     put_layers: Callable[[bytes, Mapping[str, QuantizedLayer]], bytes]
     merges: bool
 
@@ -110,6 +112,7 @@ class Repair:
         self._fits: dict[tuple[str, bool], dict[str, QuantizedLayer]] = {}
         self._ranking: list[dict[str, Any]] | None = None
         self._equalised: Any = None
+        self._ranges: Ranges | None = None
 
     def run(self, converter: Converter, draws: list[bytes], baseline: bytes) -> Outcome:
         """Try the steps on the first of `draws` until the budget is met on val; the best of them if it never is.
@@ -117,16 +120,14 @@ class Repair:
         `draws` are stock conversions calibrated on different films, for the record of how much that choice matters.
         `baseline` is the stock conversion of the whole model, head and all, that size and latency are held against.
         """
-        format, equalised, stock = converter.format, None, draws[0]
+        format = converter.format
+        equalised: bytes | None = None
         tried: list[tuple[tuple[float, ...], bytes, list[str], dict[str, Any]]] = []
         for name, options in STEPS:
             start = time.monotonic()
-            content = stock
+            content = draws[0]
             if options is not None:
-                deployment = self._equalise()
-                equalised = equalised or converter.quantize(
-                    deployment.lower_pixels() if converter.merges else deployment
-                )
+                equalised = equalised or self._quantize(converter)
                 content = converter.put_layers(equalised, self._fit(name, options, lowered=converter.merges))
             drift = self.val.measure(content, format, f"model_int8.{format}")
             size_ratio = len(content) / len(baseline)
@@ -173,13 +174,26 @@ class Repair:
             self._equalised = self.deployment.replace_backbone(backbone)
         return self._equalised
 
+    def _quantize(self, converter: Converter) -> bytes:
+        """Return the int8 of the equalised backbone, its activations in the ranges that lose least."""
+        deployment = self._equalise()
+        return converter.quantize(deployment.lower_pixels() if converter.merges else deployment, self._choose_ranges())
+
+    def _choose_ranges(self) -> Ranges:
+        if self._ranges is None:
+            backbone = self._equalise().backbone
+            with Progress("repair: choosing ranges", 2 * len(self.films)) as progress:
+                self._ranges = choose_ranges(backbone, np.asarray(self.deployment.scale(self.films)), progress)
+        return self._ranges
+
     def _fit(self, name: str, options: FitOptions, *, lowered: bool) -> dict[str, QuantizedLayer]:
         key = (name, lowered)
         if key not in self._fits:
+            backbone, ranges = self._equalise().backbone, self._choose_ranges()
+            inputs = np.asarray(self.deployment.scale(self.films))
+            shift = -PIXEL_STEP / 2 if lowered else 0.0
             with Progress(f"repair: {name}", 1) as progress:
-                inputs = np.asarray(self.deployment.scale(self.films))
-                shift = -PIXEL_STEP / 2 if lowered else 0.0
-                self._fits[key] = fit_layers(self._equalise().backbone, inputs, options, progress, shift=shift)
+                self._fits[key] = fit_layers(backbone, inputs, ranges, options, progress, shift=shift)
         return self._fits[key]
 
     def _rank(self) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ differs is a last bit of rounding, far below one step.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,14 @@ class Node:
     ceiling: float | None
     done: tuple[int, ...]
 
+    @property
+    def is_quantized(self) -> bool:
+        """Whether the output becomes 8 bits of a range of its own.
+
+        What a fused ReLU clips, it quantises too; zero is a level of its own, so that padding needs no new range.
+        """
+        return self.ceiling is None and not isinstance(self.layer, keras.layers.ZeroPadding2D)
+
 
 class Convolution:
     """The weights of a (depthwise) convolution as groups of matrices: (groups, inputs, outputs)."""
@@ -81,7 +89,7 @@ class Convolution:
         return groups.reshape(self.kernel.shape)
 
 
-def find_layer(name: str, layers: Mapping[str, QuantizedLayer]) -> str | None:
+def find_layer(name: str, layers: Collection[str]) -> str | None:
     """Return the layer whose name is in a converter's tensor or operation, as in "backbone_1/Conv1_1/convolution"."""
     for part in re.split(r"[/;:]", name):
         # Keras numbers a layer's scope once more when it is called, and a fused ReLU is named after its layer.

@@ -31,6 +31,7 @@ from cxr_edge.export import litert
 from cxr_edge.export.calibration import CALIBRATION_FILMS, choose_films
 from cxr_edge.export.deployment import Deployment, freeze
 from cxr_edge.export.fitting import fit_layers
+from cxr_edge.export.ranges import choose_ranges
 from cxr_edge.export.recipes import RECIPES
 from cxr_edge.export.repair import STEPS
 from cxr_edge.export.simulation import list_nodes
@@ -101,10 +102,11 @@ def measure_fit(deployment: Deployment, films: Pixels) -> dict[str, float]:
     widest = len(films) * max(4 * math.prod(node.layer.output.shape[1:]) for node in list_nodes(backbone))
     (_, options) = STEPS[-1]
     assert options is not None
+    ranges = choose_ranges(backbone, inputs, lambda done, total: None)
     with Progress("fitting", 1) as progress:
         # NumPy's arrays alone: of TensorFlow's, only those of 16 films are there at a time.
         tracemalloc.start()
-        fit_layers(backbone, inputs, options, progress)
+        fit_layers(backbone, inputs, ranges, options, progress)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     return {"peak_mib": peak / 2**20, "widest_mib": widest / 2**20, "ratio": peak / widest, "films": len(films)}

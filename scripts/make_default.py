@@ -23,6 +23,8 @@ from cxr_edge.training.train import train
 
 NAME = "cxr-edge-default"
 SHIPPED = Path(__file__).resolve().parent.parent / "cxr_edge" / "zoo" / "default"
+# Half of what the default allows: this one is everybody's first, and is held against nothing else.
+BUDGET = Budget(flips=0.005, auc_change=0.0025)
 ARTIFACTS = ("model.keras", "model_int8.tflite")
 FILES = ("MODEL_CARD.md", "golden.npz", "history.json", "repair.json", "typicality.npz")
 SOURCES = """
@@ -46,7 +48,7 @@ def make(films: Path, weights: Path, out: Path, seed: int) -> Bundle:
     if not (trained / MANIFEST_NAME).is_file():
         data = open_dataset(films).join(open_dataset("phantom"))
         train(data, options.build(weights=str(weights), seed=seed), trained, name=NAME, resume=trained.exists())
-    exporting = pipeline.ExportOptions(formats=("tflite",), quantize=("int8",), data=str(films), budget=Budget())
+    exporting = pipeline.ExportOptions(formats=("tflite",), quantize=("int8",), data=str(films), budget=BUDGET)
     ours = Bundle.read(trained)
     provenance = {**ours.manifest.provenance, "licence": "Apache-2.0"}
     ours = Bundle(ours.path, dataclasses.replace(ours.manifest, provenance=provenance))

@@ -11,6 +11,7 @@ import pytest
 from cxr_edge.errors import ExportError
 from cxr_edge.export import fitting
 from cxr_edge.export.fitting import FitOptions, fit_layers
+from cxr_edge.export.ranges import choose_ranges
 from cxr_edge.export.ranking import rank_layers
 from cxr_edge.export.simulation import Convolution, convolve, find_layer, list_nodes, quantize_activations, taps
 
@@ -49,7 +50,8 @@ def films() -> np.ndarray:
 
 
 def fit(backbone: keras.Model, films: np.ndarray, options: FitOptions) -> Any:
-    return fit_layers(backbone, films, options, lambda done, total: None)
+    ranges = choose_ranges(backbone, films, lambda done, total: None)
+    return fit_layers(backbone, films, ranges, options, lambda done, total: None)
 
 
 def output_error(backbone: keras.Model, films: np.ndarray, options: FitOptions) -> float:
