@@ -1,8 +1,8 @@
 """A folded backbone run layer by layer, in float and as an int8 runtime would, so that each layer can be fitted.
 
 Both runtimes do the same arithmetic on the backbone: int8 weights with a scale an output channel, 8-bit activations
-with one scale a tensor over its least and greatest value, a ReLU fused into the convolution in front of it. What
-differs is a last bit of rounding, far below one step.
+with one scale a tensor (see `ranges`), a ReLU fused into the convolution in front of it. What differs is a last bit of
+rounding, far below one step.
 """
 
 from __future__ import annotations
