@@ -10,20 +10,18 @@ between blocks, which an addition ties together, share one factor a channel.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge.export.simulation import Node, list_nodes, run_node
+from cxr_edge.export.simulation import Node, list_nodes, walk
 
 __all__ = ["EqualisationOptions", "equalise"]
 
 Maps = npt.NDArray[np.float32]
 Factors = npt.NDArray[np.float64]
 
-_CHUNK = 16
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 
 
@@ -92,16 +90,11 @@ def _find_groups(nodes: list[Node]) -> list[_Group]:
 def _measure(backbone: keras.Model, nodes: list[Node], groups: list[_Group], films: Maps) -> None:
     """Fill in the reach of every group, from what follows its ReLU where it has one."""
     of_tensor = {tensor: group for group in groups for tensor in group.tensors}
-    for start in range(0, len(films), _CHUNK):
-        maps: dict[int, Any] = {id(backbone.inputs[0]): films[start : start + _CHUNK]}
-        for node in nodes:
-            maps[node.output] = value = run_node(node, [maps[tensor] for tensor in node.inputs])
-            group = of_tensor[node.output]
-            if group.ceiling is None or isinstance(node.layer, keras.layers.ReLU):
-                reach = np.abs(value).max(axis=(0, 1, 2)).astype(np.float64)
-                group.reach = np.maximum(group.reach, reach) if len(group.reach) else reach
-            for tensor in node.done:
-                del maps[tensor]
+    for node, value in walk(backbone, nodes, films):
+        group = of_tensor[node.output]
+        if group.ceiling is None or isinstance(node.layer, keras.layers.ReLU):
+            reach = np.abs(value).max(axis=(0, 1, 2)).astype(np.float64)
+            group.reach = np.maximum(group.reach, reach) if len(group.reach) else reach
 
 
 def _choose_factors(group: _Group, options: EqualisationOptions) -> Factors:

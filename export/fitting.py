@@ -14,12 +14,12 @@ from cxr_edge.export import rounding
 from cxr_edge.export.ranges import Ranges
 from cxr_edge.export.simulation import (
     Convolution,
-    Node,
     QuantizedLayer,
     convolve,
     list_nodes,
     quantize_activations,
     run_node,
+    take,
     taps,
 )
 
@@ -69,27 +69,19 @@ def fit_layers(
     fitted: dict[str, QuantizedLayer] = {}
     rng = np.random.default_rng(options.seed)
     for number, node in enumerate(nodes):
-        wanted = exact[node.output] = run_node(node, _take(exact, node))
+        wanted = exact[node.output] = run_node(node, take(exact, node))
         if isinstance(node.layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
-            (got,) = _take(given, node)
+            (got,) = take(given, node)
             fitted[node.layer.name], output = _fit_convolution(Convolution(node.layer), got, wanted, options, rng)
             del got
         else:
-            output = run_node(node, _take(given, node))
+            output = run_node(node, take(given, node))
         if node.is_quantized:
             output = quantize_activations(output, *ranges[node.layer.name])
         given[node.output] = output
         del wanted, output
         progress(number + 1, len(nodes))
     return fitted
-
-
-def _take(run: dict[int, Maps], node: Node) -> list[Maps]:
-    """Return the tensors that a step reads, those that nothing reads afterwards taken out of `run`."""
-    tensors = [run[tensor] for tensor in node.inputs]
-    for tensor in node.done:
-        del run[tensor]
-    return tensors
 
 
 def _fit_convolution(
@@ -102,10 +94,11 @@ def _fit_convolution(
     chosen = np.sort(rng.choice(places, min(options.rows, places), replace=False))
     # The channels of a depthwise layer have nothing to do with one another, so few are held at a time.
     blocks = [slice(at, at + _CHANNELS) for at in range(0, len(weights), _CHANNELS)]
-    parts = [_summarise(convolution, got, wanted, chosen, weights, block) for block in blocks]
-    middle, aim, covariance, missing = (np.concatenate(values) for values in zip(*parts, strict=True))
+    refitted = weights if options.refit_ridge is not None else None
+    parts = [_summarise(convolution, got, wanted, chosen, block, refitted) for block in blocks]
+    middle, aim, covariance, *missing = (np.concatenate(values) for values in zip(*parts, strict=True))
     if options.refit_ridge is not None:
-        weights = rounding.refit(weights, covariance, missing, ridge=options.refit_ridge)
+        weights = rounding.refit(weights, covariance, *missing, ridge=options.refit_ridge)
     if options.rounding == "inputs":
         integers = rounding.round_weights(weights, covariance, scales)
     else:
@@ -121,13 +114,18 @@ def _fit_convolution(
 
 
 def _summarise(
-    convolution: Convolution, got: Maps, wanted: Maps, places: npt.NDArray[np.int64], weights: Array, block: slice
-) -> tuple[Array, Array, Array, Array]:
+    convolution: Convolution,
+    got: Maps,
+    wanted: Maps,
+    places: npt.NDArray[np.int64],
+    block: slice,
+    refitted: Array | None,
+) -> tuple[Array, ...]:
     """Return what a fit needs to know of the groups in `block` at some places of the maps.
 
     That is the mean input (groups, inputs), the mean wanted output (groups, outputs), the covariance of the inputs
-    (groups, inputs, inputs), and that of the inputs with what `weights` leave of the wanted output (groups, inputs,
-    outputs).
+    (groups, inputs, inputs), and where weights are to be refitted, that of the inputs with what these leave of the
+    wanted output (groups, inputs, outputs).
     """
     where = np.unravel_index(places, wanted.shape[:3])
     if convolution.depthwise:
@@ -139,8 +137,10 @@ def _summarise(
     middle, aim = samples.mean(axis=1, dtype=np.float64), targets.mean(axis=1, dtype=np.float64)
     samples = (samples - middle[:, None]).astype(np.float32)
     targets = (targets - aim[:, None]).astype(np.float32)
-    left = targets - np.matmul(samples, weights[block].astype(np.float32))
-    return middle, aim, _product(samples, samples), _product(samples, left)
+    known = middle, aim, _product(samples, samples)
+    if refitted is None:
+        return known
+    return *known, _product(samples, targets - np.matmul(samples, refitted[block].astype(np.float32)))
 
 
 def _product(left: Maps, right: Maps) -> npt.NDArray[np.float64]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge.export.simulation import Node, list_nodes, quantize_activations, run_node
+from cxr_edge.export.simulation import list_nodes, quantize_activations, walk
 
 __all__ = ["Ranges", "choose_ranges"]
 
@@ -16,7 +16,6 @@ Maps = npt.NDArray[np.float32]
 Ranges = dict[str, tuple[float, float]]
 """The least and the greatest value of the output of a layer, by its name."""
 
-_CHUNK = 16
 _BINS = 4096
 _SHARES = np.linspace(1.0, 0.3, 71)
 
@@ -45,26 +44,20 @@ def choose_ranges(backbone: keras.Model, films: Maps, progress: Callable[[int, i
 
 
 def _visit(backbone: keras.Model, films: Maps, see: Callable[[str, Maps], None], seen: Callable[[int], None]) -> None:
-    for start in range(0, len(films), _CHUNK):
-        for node, values in _run(backbone, films[start : start + _CHUNK]):
-            if node.is_quantized:
-                see(node.layer.name, values)
-        seen(min(start + _CHUNK, len(films)))
-
-
-def _run(backbone: keras.Model, films: Maps) -> Iterator[tuple[Node, Maps]]:
-    maps = {id(backbone.inputs[0]): films}
-    for node in list_nodes(backbone):
-        maps[node.output] = run_node(node, [maps[tensor] for tensor in node.inputs])
-        yield node, maps[node.output]
-        for tensor in node.done:
-            del maps[tensor]
+    nodes, done = list_nodes(backbone), 0
+    for node, values in walk(backbone, nodes, films):
+        if node.is_quantized:
+            see(node.layer.name, values)
+        if node is nodes[-1]:
+            done += len(values)
+            seen(done)
 
 
 def _narrow(full: tuple[float, float], counts: npt.NDArray[np.float64]) -> tuple[float, float]:
     """Return the share of a range that loses least of the values counted in bins over it."""
     low, high = full
-    middles = (low + (np.arange(len(counts)) + 0.5) * (high - low) / len(counts)).astype(np.float32)
+    # As one film, since what runs through films goes a few at a time.
+    middles = (low + (np.arange(len(counts)) + 0.5) * (high - low) / len(counts)).astype(np.float32)[None]
     losses = [
         float(np.sum(counts * (quantize_activations(middles, low * share, high * share) - middles) ** 2))
         for share in _SHARES

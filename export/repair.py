@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -110,9 +111,6 @@ class Repair:
         self.val = val
         self.test = test
         self._fits: dict[tuple[str, bool], dict[str, QuantizedLayer]] = {}
-        self._ranking: list[dict[str, Any]] | None = None
-        self._equalised: Any = None
-        self._ranges: Ranges | None = None
 
     def run(self, converter: Converter, draws: list[bytes], baseline: bytes) -> Outcome:
         """Try the steps on the first of `draws` until the budget is met on val; the best of them if it never is.
@@ -148,7 +146,7 @@ class Repair:
         _, content, misses, chosen = min(tried, key=lambda item: item[0])
         record = {
             "budget": dataclasses.asdict(self.budget),
-            "ranking": self._rank() if len(tried) > 1 else [],
+            "ranking": self._ranking if len(tried) > 1 else [],
             "steps": [step for *_, step in tried],
             "stock_by_calibration_draw": self._compare_draws(draws, format),
             "chosen": chosen["step"],
@@ -167,39 +165,39 @@ class Repair:
         say(f"{format}, stock, by {len(draws)} draws of calibration films: {flips} flips on val")
         return [dataclasses.asdict(drift) for drift in drifts]
 
-    def _equalise(self) -> Any:
-        """Return the deployment over the equalised backbone."""
-        if self._equalised is None:
-            backbone = equalise(self.deployment.backbone, np.asarray(self.deployment.scale(self.films)))
-            self._equalised = self.deployment.replace_backbone(backbone)
-        return self._equalised
+    @cached_property
+    def _inputs(self) -> Any:
+        """The films as the backbone takes them, (n, 224, 224, 3) in [-1, 1]."""
+        return np.asarray(self.deployment.scale(self.films))
+
+    @cached_property
+    def _equalised(self) -> Any:
+        """The deployment over the equalised backbone."""
+        return self.deployment.replace_backbone(equalise(self.deployment.backbone, self._inputs))
+
+    @cached_property
+    def _ranges(self) -> Ranges:
+        """Those of the equalised backbone's activations."""
+        with Progress("repair: choosing ranges", 2 * len(self.films)) as progress:
+            return choose_ranges(self._equalised.backbone, self._inputs, progress)
+
+    @cached_property
+    def _ranking(self) -> list[dict[str, Any]]:
+        return rank_layers(self.deployment, self.films[:_RANKED_FILMS])
 
     def _quantize(self, converter: Converter) -> bytes:
         """Return the int8 of the equalised backbone, its activations in the ranges that lose least."""
-        deployment = self._equalise()
-        return converter.quantize(deployment.lower_pixels() if converter.merges else deployment, self._choose_ranges())
-
-    def _choose_ranges(self) -> Ranges:
-        if self._ranges is None:
-            backbone = self._equalise().backbone
-            with Progress("repair: choosing ranges", 2 * len(self.films)) as progress:
-                self._ranges = choose_ranges(backbone, np.asarray(self.deployment.scale(self.films)), progress)
-        return self._ranges
+        deployment = self._equalised.lower_pixels() if converter.merges else self._equalised
+        return converter.quantize(deployment, self._ranges)
 
     def _fit(self, name: str, options: FitOptions, *, lowered: bool) -> dict[str, QuantizedLayer]:
         key = (name, lowered)
         if key not in self._fits:
-            backbone, ranges = self._equalise().backbone, self._choose_ranges()
-            inputs = np.asarray(self.deployment.scale(self.films))
+            backbone, ranges = self._equalised.backbone, self._ranges
             shift = -PIXEL_STEP / 2 if lowered else 0.0
             with Progress(f"repair: {name}", 1) as progress:
-                self._fits[key] = fit_layers(backbone, inputs, ranges, options, progress, shift=shift)
+                self._fits[key] = fit_layers(backbone, self._inputs, ranges, options, progress, shift=shift)
         return self._fits[key]
-
-    def _rank(self) -> list[dict[str, Any]]:
-        if self._ranking is None:
-            self._ranking = rank_layers(self.deployment, self.films[:_RANKED_FILMS])
-        return self._ranking
 
 
 def _compare_latency(content: bytes, baseline: bytes, format: str, pixels: Pixels) -> float:

@@ -28,7 +28,9 @@ __all__ = [
     "list_nodes",
     "quantize_activations",
     "run_node",
+    "take",
     "taps",
+    "walk",
 ]
 
 Maps = npt.NDArray[np.float32]
@@ -140,17 +142,14 @@ def convolve(layer: Any, maps: Maps, kernel: npt.NDArray[Any], bias: npt.NDArray
     """Return a layer's output for maps (n, height, width, channels) with other weights than its own."""
     weights, offset = tf.constant(kernel, tf.float32), tf.constant(bias, tf.float32)
     padding, strides = layer.padding.upper(), layer.strides
-    result = None
+    result = np.empty(layer.compute_output_shape(maps.shape), np.float32)
     for start in range(0, len(maps), _CHUNK):
         part = tf.constant(maps[start : start + _CHUNK], tf.float32)
         if isinstance(layer, keras.layers.DepthwiseConv2D):
             output = tf.nn.depthwise_conv2d(part, weights, (1, *strides, 1), padding)
         else:
             output = tf.nn.conv2d(part, weights, strides, padding)
-        if result is None:
-            result = np.empty((len(maps), *output.shape[1:]), np.float32)
         result[start : start + _CHUNK] = output + offset
-    assert result is not None
     return result
 
 
@@ -165,6 +164,26 @@ def run_node(node: Node, inputs: list[Maps]) -> Maps:
     if isinstance(layer, keras.layers.Add):
         return inputs[0] + inputs[1]
     return np.pad(inputs[0], ((0, 0), *layer.padding, (0, 0)))
+
+
+def take(run: dict[int, Maps], node: Node) -> list[Maps]:
+    """Return the tensors that a step reads, those that nothing reads afterwards taken out of `run`."""
+    tensors = [run[tensor] for tensor in node.inputs]
+    for tensor in node.done:
+        del run[tensor]
+    return tensors
+
+
+def walk(backbone: keras.Model, nodes: list[Node], films: Maps) -> Iterator[tuple[Node, Maps]]:
+    """Yield each step with its float output for a few of the films, then for the next few, so that little is held.
+
+    `nodes` are the backbone's, of `list_nodes`; `films` are (n, 224, 224, 3) in [-1, 1].
+    """
+    for start in range(0, len(films), _CHUNK):
+        maps = {id(backbone.inputs[0]): films[start : start + _CHUNK]}
+        for node in nodes:
+            maps[node.output] = output = run_node(node, take(maps, node))
+            yield node, output
 
 
 def taps(layer: Any, maps: Maps) -> Iterator[Maps]:

@@ -50,6 +50,7 @@ class Admission:
                     hold(len(piece))
                     pieces.append(piece)
             except RequestRefusedError:
+                # The error's frames would hold them until what is left of the body is taken.
                 pieces.clear()
                 raise
             content = b"".join(pieces)

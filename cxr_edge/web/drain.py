@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from http import HTTPStatus
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cxr_edge.web.guard import SAFE_METHODS
 
 __all__ = ["Drain"]
 
 # So many bytes are taken and dropped, for so long; what comes later finds the connection closed.
 _DRAINED_BYTES = 128 * 2**20
 _DRAIN_S = 3.0
-_SAFE_METHODS = ("GET", "HEAD")
-_REQUEST_TIMEOUT = 408
 
 
 class Drain:
@@ -30,7 +31,7 @@ class Drain:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or "expect" in Headers(scope=scope):
+        if scope["type"] != "http" or scope["method"] in SAFE_METHODS or "expect" in Headers(scope=scope):
             await self._app(scope, receive, send)
             return
         coming = True
@@ -47,7 +48,7 @@ class Drain:
                 taken += len((await receive_noted()).get("body", b""))
 
         async def send_drained(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] != _REQUEST_TIMEOUT:
+            if message["type"] == "http.response.start" and message["status"] != HTTPStatus.REQUEST_TIMEOUT:
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(take(), _DRAIN_S)
             await send(message)
