@@ -16,13 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from cxr_edge import RESEARCH_ONLY, metrics
-from cxr_edge.benchmarks import stats, wording
-from cxr_edge.benchmarks.drift import count_flips
-from cxr_edge.benchmarks.findings import Flips
-from cxr_edge.benchmarks.result import ArtifactResult, BenchResult, LatencyReport
-from cxr_edge.benchmarks.terminal import WIDTH, Columns, lay_out
-from cxr_edge.metrics import Interval
+from cxr_edge.benchmarks.drift.drift import count_flips
+from cxr_edge.benchmarks.drift.drift_result import Flips
+from cxr_edge.benchmarks.report.terminal import WIDTH, Columns, lay_out
+from cxr_edge.benchmarks.result import phrases
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, LatencyReport
+from cxr_edge.metrics import paired as stats
+from cxr_edge.metrics import roc
+from cxr_edge.metrics.roc import Interval
+from cxr_edge.system.about import RESEARCH_ONLY
 
 __all__ = ["Comparison", "LatencyDifference", "RowDifference", "compare", "describe"]
 
@@ -103,14 +105,14 @@ def compare(first: BenchResult, second: BenchResult) -> Comparison:
 
 def describe(comparison: Comparison, first: str, second: str) -> str:
     """Return the comparison as text of at most 120 columns; `first` and `second` say what A and B are."""
-    lines = [f"A: {wording.clean(first)}", f"B: {wording.clean(second)}", ""]
+    lines = [f"A: {phrases.clean(first)}", f"B: {phrases.clean(second)}", ""]
     lines += [lay_out(_COLUMNS, [title for title, _, _ in _COLUMNS])]
     lines += [lay_out(_COLUMNS, ["-" * width for _, width, _ in _COLUMNS])]
     for row in comparison.rows:
         lines += list(_lay_out_row(row))
     lines.append("")
     for paragraph in _explain(comparison):
-        lines += textwrap.wrap(wording.clean(paragraph), WIDTH, subsequent_indent="  ")
+        lines += textwrap.wrap(phrases.clean(paragraph), WIDTH, subsequent_indent="  ")
     return "\n".join([*lines, RESEARCH_ONLY])
 
 
@@ -128,7 +130,7 @@ def _compare_rows(
         scores = [np.array(drift.scores) for drift in (first.drift, second.drift)]
         positive = [np.array(result.data.positive, dtype=np.bool_) for result in (a, b)]
         if paired:
-            auc = metrics.auc_change(scores[0], scores[1], positive[0])
+            auc = roc.auc_change(scores[0], scores[1], positive[0])
             # At one threshold for both: a threshold that was moved is a difference too.
             flips = count_flips(scores[1] - b.model.threshold, scores[0] - a.model.threshold, positive[0], 0.0)
         else:
@@ -176,7 +178,7 @@ def _excludes(interval: Interval, value: float) -> bool:
 def _warn(first: BenchResult, second: BenchResult, paired: bool, same_machine: bool) -> Iterator[str]:
     if not paired:
         yield (
-            f"the films differ (A: {wording.describe_films(first)}; B: {wording.describe_films(second)}), so AUCs are "
+            f"the films differ (A: {phrases.describe_films(first)}; B: {phrases.describe_films(second)}), so AUCs are "
             "compared as independent samples, which only large differences survive: bench both on the same films"
         )
     if not same_machine:
@@ -193,7 +195,7 @@ def _warn(first: BenchResult, second: BenchResult, paired: bool, same_machine: b
 def _lay_out_row(row: RowDifference) -> Iterator[str]:
     auc = ["failed", "", "", ""] if row.aucs is None else [f"{row.aucs[0]:.3f}", f"{row.aucs[1]:.3f}", "", ""]
     if row.auc is not None:
-        auc[2] = wording.format_interval(row.auc, sign="+")
+        auc[2] = phrases.format_interval(row.auc, sign="+")
     auc[3] = "" if row.flips is None else str(row.flips.count)
     what = "AUC" if row.auc_beyond_noise else ""
     several = len({item.device for item in row.latencies}) > 1
@@ -201,8 +203,8 @@ def _lay_out_row(row: RowDifference) -> Iterator[str]:
         times = ["", "", ""]
         beyond = what if number == 0 else ""
         if item is not None:
-            ratio = "one turn" if item.ratio is None else wording.format_ratio(item.ratio)
-            pair = f"{wording.format_number(item.first_ms)} / {wording.format_number(item.second_ms)}"
+            ratio = "one turn" if item.ratio is None else phrases.format_ratio(item.ratio)
+            pair = f"{phrases.format_number(item.first_ms)} / {phrases.format_number(item.second_ms)}"
             times = [str(item.threads), pair, ratio]
             beyond = ", ".join(part for part in (beyond, "p50" if item.beyond_noise else "") if part)
         name = row.name if number == 0 else f"  {item.device}" if several and item is not None else ""
@@ -214,18 +216,18 @@ def _explain(comparison: Comparison) -> Iterator[str]:
     for row in comparison.rows:
         looked += (row.auc is not None) + sum(item.ratio is not None for item in row.latencies)
         if row.auc is not None and row.auc_beyond_noise:
-            yield f"{row.name}: AUC differs by more than the noise: {wording.format_interval(row.auc, sign='+')}"
+            yield f"{row.name}: AUC differs by more than the noise: {phrases.format_interval(row.auc, sign='+')}"
         if row.flips is not None and row.flips.count and row.flips.p_correct < 0.05:
             yield (
                 f"{row.name}: {row.flips.spoiled} films are wrong in B that A had right, {row.flips.corrected} the "
-                f"other way (McNemar {wording.format_p(row.flips.p_correct)})"
+                f"other way (McNemar {phrases.format_p(row.flips.p_correct)})"
             )
         for item in row.latencies:
             if item.ratio is not None and item.beyond_noise:
                 how = "slower" if item.ratio.value > 1 else "faster"
                 yield (
                     f"{row.name}: B is {how} on {item.device}, {item.threads} thread{'s' * (item.threads > 1)}, by "
-                    f"more than the noise: {wording.format_ratio(item.ratio)} of A's time"
+                    f"more than the noise: {phrases.format_ratio(item.ratio)} of A's time"
                 )
         if row.size_bytes[0] != row.size_bytes[1]:
             yield f"{row.name}: {row.size_bytes[0] / 1e6:.2f} MB in A, {row.size_bytes[1] / 1e6:.2f} MB in B"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
+from cxr_edge.system.about import RESEARCH_ONLY, __version__
+
 __all__ = ["RESEARCH_ONLY", "__version__"]
-
-__version__ = "0.1.0"
-
-RESEARCH_ONLY = "For research only; not for diagnosis."

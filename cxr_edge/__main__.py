@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cxr_edge.cli import main
+from cxr_edge.cli.main import main
 
 if __name__ == "__main__":
     main(prog_name="cxr-edge")

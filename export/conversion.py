@@ -9,20 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from cxr_edge import files
-from cxr_edge.budget import Budget
-from cxr_edge.bundle import Artifact, Bundle
-from cxr_edge.dataset import Dataset
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.golden import UNREADABLE
+from cxr_edge.bundles.manifest import Artifact
+from cxr_edge.contract import Pixels
+from cxr_edge.data.dataset import Dataset
 from cxr_edge.errors import BundleError, ExportError, RuntimeFailure
-from cxr_edge.export import litert, metadata, onnx, recipes
-from cxr_edge.export.calibration import FilmSet
-from cxr_edge.export.deployment import Deployment
+from cxr_edge.export import recipes
+from cxr_edge.export.calibration_set import FilmSet
+from cxr_edge.export.convert import litert, metadata, onnx
+from cxr_edge.export.graph.deployment import Deployment
 from cxr_edge.export.recipes import Recipe
-from cxr_edge.export.repair import Converter, Judge, Repair
-from cxr_edge.progress import Progress, say
-from cxr_edge.runtimes import Pixels, first_line, open_model
+from cxr_edge.export.repair.repair import Converter, Judge, Repair
+from cxr_edge.metrics.budget import Budget
 from cxr_edge.runtimes.keras import load_model
-from cxr_edge.vectors import UNREADABLE
+from cxr_edge.runtimes.registry import open_content
+from cxr_edge.system import files
+from cxr_edge.system.progress import Progress, say
+from cxr_edge.system.text import first_line
 
 __all__ = ["KERAS_NAME", "TYPICALITY_NAME", "Conversion", "check", "convert", "read_typicality"]
 
@@ -106,7 +110,7 @@ def _repair_with(format: str, recipe: Recipe, calibration: Pixels | None) -> Con
 def check(name: str, content: bytes, format: str, recipe: Recipe, pixels: Any, reference: Any) -> float:
     """Return the largest difference of a probability from Keras. Raises ExportError for NaN or a float too far off."""
     try:
-        runtime = open_model(content, format, name=name)
+        runtime = open_content(content, format, name=name)
         outputs = runtime.run(pixels)
         runtime.close()
     except RuntimeFailure as error:

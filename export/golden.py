@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from cxr_edge import files, images, phantom
-from cxr_edge.bundle import Artifact
+from cxr_edge.bundles.golden import GoldenArtifact, GoldenFilm, GoldenVectors
+from cxr_edge.bundles.manifest import Artifact
+from cxr_edge.contract import Pixels
 from cxr_edge.errors import ExportError
-from cxr_edge.phantom import FilmSpec
-from cxr_edge.runtimes import Pixels, open_model
-from cxr_edge.vectors import GoldenArtifact, GoldenFilm, GoldenVectors
+from cxr_edge.imaging import decoder
+from cxr_edge.phantom.sets import FilmSpec, specs
+from cxr_edge.runtimes.registry import open_content
+from cxr_edge.system import files
 
 __all__ = ["GOLDEN_FILMS", "TOLERANCES", "choose_films", "make"]
 
@@ -39,7 +41,7 @@ TOLERANCES = {
 
 def choose_films() -> list[FilmSpec]:
     """Return the simulated films of the golden vectors; they are in no split of the embedded set."""
-    return phantom.specs("test", GOLDEN_FILMS, seed=1)
+    return specs("test", GOLDEN_FILMS, seed=1)
 
 
 def make(artifacts: Mapping[str, tuple[Artifact, bytes]], films: Sequence[FilmSpec]) -> bytes:
@@ -48,7 +50,7 @@ def make(artifacts: Mapping[str, tuple[Artifact, bytes]], films: Sequence[FilmSp
     Two calls on one machine give the same bytes. Raises ExportError for an answer that is not finite or a recipe
     without a stated tolerance, RuntimeFailure when an artifact does not run, MissingExtraError without its runtime.
     """
-    pixels = np.stack([images.to_contract(Image.fromarray(film.render().pixels)) for film in films])
+    pixels = np.stack([decoder.to_contract(Image.fromarray(film.render().pixels)) for film in films])
     golden = tuple(
         GoldenFilm(film.film_id, film.seed, film.kind, files.sha256_bytes(own.tobytes()))
         for film, own in zip(films, pixels, strict=True)
@@ -63,7 +65,7 @@ def _answer(artifact: Artifact, content: bytes, pixels: Pixels) -> GoldenArtifac
             f"{artifact.name}: no tolerance is stated for the recipe '{artifact.quantization}', only for "
             f"{', '.join(TOLERANCES)}; nothing was written"
         )
-    runtime = open_model(content, artifact.format, name=artifact.name)
+    runtime = open_content(content, artifact.format, name=artifact.name)
     outputs = runtime.run(pixels)
     info = runtime.info
     runtime.close()

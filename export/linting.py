@@ -11,11 +11,10 @@ from collections import Counter
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge.bundle import InputContract
-from cxr_edge.dataset import Dataset, Item
+from cxr_edge.contract import InputContract, Pixels
+from cxr_edge.data.dataset import Dataset, Item
 from cxr_edge.errors import DataError
-from cxr_edge.export.calibration import FilmSet
-from cxr_edge.runtimes import Pixels
+from cxr_edge.export.calibration_set import FilmSet
 
 __all__ = ["correlate_neighbours", "lint"]
 

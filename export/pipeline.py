@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr_edge import __version__, files, preflight, trust
-from cxr_edge.budget import Budget
-from cxr_edge.bundle import MANIFEST_NAME, Bundle
-from cxr_edge.dataset import Dataset, open_dataset
+from cxr_edge.bundles import trust
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.golden import VECTORS_NAME
+from cxr_edge.bundles.manifest import MANIFEST_NAME
+from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import BudgetMissedError, BundleError, MissingExtraError, UsageError
 from cxr_edge.export import golden, linting, recipes
-from cxr_edge.export.calibration import (
+from cxr_edge.export.calibration_set import (
     CALIBRATION_DRAWS,
     CALIBRATION_FILMS,
     CHECK_FILMS,
@@ -24,9 +25,12 @@ from cxr_edge.export.calibration import (
     FilmSet,
     choose_films,
 )
-from cxr_edge.progress import say
-from cxr_edge.quiet import import_tensorflow
-from cxr_edge.vectors import VECTORS_NAME
+from cxr_edge.metrics.budget import Budget
+from cxr_edge.preflight import check
+from cxr_edge.system import files
+from cxr_edge.system.about import __version__
+from cxr_edge.system.native_stderr import import_tensorflow
+from cxr_edge.system.progress import say
 
 __all__ = ["ExportOptions", "default_out", "export"]
 
@@ -106,7 +110,7 @@ def _check_keras(bundle: Bundle) -> None:
     artifact = bundle.artifact(KERAS_NAME)
     content = bundle.artifact_bytes(artifact)
     if not trust.is_ours(artifact.sha256):
-        preflight.check_artifact(content, "keras", KERAS_NAME)
+        check.check_artifact(content, "keras", KERAS_NAME)
 
 
 def _refuse_strange_files(out: Path) -> None:

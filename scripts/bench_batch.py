@@ -20,9 +20,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cxr_edge import classify, files, images, phantom, rows, runtimes
-from cxr_edge.ahead import count_cores
-from cxr_edge.bundle import Bundle, default_bundle_path
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.imaging import decoder
+from cxr_edge.inference import classify, rows
+from cxr_edge.models import open_model
+from cxr_edge.phantom.radiograph import render
+from cxr_edge.processes.cores import count_cores
+from cxr_edge.system import files
 
 TURN = 100
 DIFFERENT = 50
@@ -34,7 +38,7 @@ def write_films(folder: Path, count: int, side_px: int) -> list[Path]:
     for index in range(count):
         path = folder / f"{index:05}.jpg"
         if index < DIFFERENT:
-            film = Image.fromarray(phantom.render(index, "covid" if index % 2 else "none").pixels)
+            film = Image.fromarray(render(index, "covid" if index % 2 else "none").pixels)
             film.resize((side_px, side_px), Image.Resampling.BICUBIC).save(path, quality=90)
         else:
             path.write_bytes(films[index % DIFFERENT].read_bytes())
@@ -45,11 +49,11 @@ def write_films(folder: Path, count: int, side_px: int) -> list[Path]:
 def measure_batch(count: int = 1000, side_px: int = 320) -> dict[str, Any]:
     """Time inference alone and the whole on the same films, in turns; the ratio is that of their throughputs."""
     bundle = Bundle.read(default_bundle_path())
-    runtime = runtimes.open_artifact(bundle, classify.choose_artifact(bundle))
+    runtime = open_model(bundle, classify.choose_artifact(bundle))
     alone, whole, used_s = [], [], {"alone": 0.0, "thread": 0.0, "all": 0.0}
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w", encoding="utf-8") as sink:
         films = write_films(Path(folder), count, side_px)
-        pixels = [images.read(film).pixels[np.newaxis] for film in films[:DIFFERENT]]
+        pixels = [decoder.read(film).pixels[np.newaxis] for film in films[:DIFFERENT]]
         for film in pixels:
             runtime.run(film)
         for at in range(0, count, TURN):

@@ -24,20 +24,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from cxr_edge import files
-from cxr_edge.bundle import Bundle, default_bundle_path
-from cxr_edge.dataset import open_dataset
-from cxr_edge.export import litert
-from cxr_edge.export.calibration import CALIBRATION_FILMS, choose_films
-from cxr_edge.export.deployment import Deployment, freeze
-from cxr_edge.export.fitting import fit_layers
-from cxr_edge.export.ranges import choose_ranges
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.contract import Pixels
+from cxr_edge.data.dataset import open_dataset
+from cxr_edge.export.calibration_set import CALIBRATION_FILMS, choose_films
+from cxr_edge.export.convert import litert
+from cxr_edge.export.graph.deployment import Deployment, freeze
 from cxr_edge.export.recipes import RECIPES
-from cxr_edge.export.repair import STEPS
-from cxr_edge.export.simulation import list_nodes
-from cxr_edge.progress import Progress
-from cxr_edge.runtimes import Pixels, open_model
+from cxr_edge.export.repair.fitting import fit_layers
+from cxr_edge.export.repair.ranges import choose_ranges
+from cxr_edge.export.repair.repair import STEPS
+from cxr_edge.export.repair.simulation import list_nodes
 from cxr_edge.runtimes.keras import load_model
+from cxr_edge.runtimes.registry import open_content
+from cxr_edge.system import files
+from cxr_edge.system.progress import Progress
 
 _RUNS = 200
 
@@ -83,7 +84,7 @@ def measure_heat_map(classifier: Any, deployment: Deployment, films: Pixels) -> 
     for pair in contents:
         pair.append(litert.quantize(pair[0], RECIPES["int8"], films))
     for number, name in enumerate(("float32", "int8")):
-        runtimes = [open_model(pair[number], "tflite") for pair in contents]
+        runtimes = [open_content(pair[number], "tflite") for pair in contents]
         times: list[list[float]] = [[], []]
         for run in range(_RUNS):
             for place, runtime in enumerate(runtimes):

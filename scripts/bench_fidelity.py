@@ -23,9 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from cxr_edge import files
-from cxr_edge.benchmarks import child
-from cxr_edge.bundle import Artifact, Bundle, default_bundle_path
+from cxr_edge.benchmarks.measure import worker_client
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.bundles.manifest import Artifact
+from cxr_edge.system import files
 
 Times = tuple[float, float]
 
@@ -65,7 +66,7 @@ def time_ours(bundle: Bundle, artifact: Artifact, films: Path, threads: int) -> 
         "runs": RUNS,
         "time_s": 0.0,
     }
-    times_ms = child.ask(request, name=artifact.name)["times_ms"]
+    times_ms = worker_client.ask(request, name=artifact.name)["times_ms"]
     return statistics.median(times_ms), min(times_ms)
 
 

@@ -20,14 +20,16 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
-from cxr_edge import files, images, phantom
+from cxr_edge.imaging import decoder
+from cxr_edge.phantom.radiograph import render
+from cxr_edge.system import files
 
 LARGE_PX = 2048
 
 
 def draw(index: int, side_px: int) -> npt.NDArray[np.uint8]:
     """Return a simulated film, `side_px` a side, with the grain of a detector."""
-    film = Image.fromarray(phantom.render(index, "covid").pixels).resize((side_px, side_px), Image.Resampling.BICUBIC)
+    film = Image.fromarray(render(index, "covid").pixels).resize((side_px, side_px), Image.Resampling.BICUBIC)
     noise = np.random.default_rng(index).normal(0.0, 2.0, (side_px, side_px))
     return np.clip(np.asarray(film) + noise, 0, 255).astype(np.uint8)
 
@@ -71,10 +73,10 @@ def main() -> None:
     }
     report = {}
     for kind, contents in kinds.items():
-        images.read(contents[0])
+        decoder.read(contents[0])
         start_s = time.process_time()
         for content in contents:
-            images.read(content)
+            decoder.read(content)
         used_ms = (time.process_time() - start_s) / count * 1e3
         report[kind] = {"processor_ms": used_ms, "bytes": sum(map(len, contents)) / count}
         print(f"{kind}: {used_ms:.2f} ms, {report[kind]['bytes'] / 1e6:.2f} MB")

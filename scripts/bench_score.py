@@ -32,14 +32,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cxr_edge import engines, files, images, phantom, runtimes
-from cxr_edge.ahead import count_cores
 from cxr_edge.archive import plan as plans
 from cxr_edge.archive import shards
 from cxr_edge.archive.members import Member
 from cxr_edge.archive.scoring import Partition, Scorer
-from cxr_edge.bundle import Bundle, default_bundle_path
-from cxr_edge.progress import Progress
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.contract import Pixels
+from cxr_edge.engines import base, registry
+from cxr_edge.imaging import decoder
+from cxr_edge.phantom.radiograph import render
+from cxr_edge.processes.cores import count_cores
+from cxr_edge.runtimes.registry import open_content
+from cxr_edge.system import files
+from cxr_edge.system.progress import Progress
 
 FEW = 300
 DECODED = 50
@@ -53,13 +58,13 @@ class Alone:
     """Runs the model on films that are decoded; a task is how many."""
 
     model: bytes
-    films: list[images.Pixels]
+    films: list[Pixels]
     threads: int = 1
     _runtime: Any = field(default=None, repr=False)
 
     def open(self) -> None:
         """Open the model."""
-        self._runtime = runtimes.open_model(self.model, "tflite", threads=self.threads)
+        self._runtime = open_content(self.model, "tflite", threads=self.threads)
 
     def run(self, task: int) -> float:
         """Return the processor time in seconds."""
@@ -104,7 +109,7 @@ def _draw_folder(folder: Path, side_px: int, count: int, start: int) -> list[Pat
     for index, path in enumerate(paths, start):
         if path.exists():
             continue
-        film = Image.fromarray(phantom.render(index, "covid" if index % 2 else "none").pixels)
+        film = Image.fromarray(render(index, "covid" if index % 2 else "none").pixels)
         with files.atomic_write(path) as handle:
             film.resize((side_px, side_px), Image.Resampling.BICUBIC).save(handle, "JPEG", quality=90)
     return paths
@@ -114,8 +119,8 @@ def time_engine(work: Any, tasks: Sequence[Any], workers: int) -> tuple[float, f
     """Return milliseconds a film, passed and of the processor, once all workers are under way."""
     stamps: list[float] = []
     used: list[float] = []
-    for _, seconds in engines.run("local", work, iter(tasks), workers=workers):
-        if isinstance(seconds, engines.Lost):
+    for _, seconds in registry.run("local", work, iter(tasks), workers=workers):
+        if isinstance(seconds, base.Lost):
             raise SystemExit(f"a worker died: {seconds.reason}")
         stamps.append(time.perf_counter())
         used.append(seconds)
@@ -128,7 +133,7 @@ def measure_throughput(paths: Sequence[Path], artifact_name: str, rounds: int, t
     bundle = Bundle.read(default_bundle_path())
     artifact = bundle.artifact(artifact_name)
     model, cores = bundle.artifact_bytes(artifact), count_cores()
-    decoded = [images.read(path).pixels for path in paths[:DECODED]]
+    decoded = [decoder.read(path).pixels for path in paths[:DECODED]]
     members = [Member(path.name) for path in paths[:TURN]]
     scorer = Scorer(model, artifact.format, artifact.name, bundle.manifest, paths[0].parent)
     forms: dict[str, tuple[Any, Any, int]] = {

@@ -23,13 +23,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from cxr_edge import files
-from cxr_edge.bundle import default_bundle_path
-from cxr_edge.dataset import open_dataset
-from cxr_edge.training.films import Batches, Films, TrainingSet
-from cxr_edge.training.front import Front
-from cxr_edge.training.model import build_classifier, freeze, split
+from cxr_edge.bundles.bundle import default_bundle_path
+from cxr_edge.data.dataset import open_dataset
+from cxr_edge.system import files
+from cxr_edge.training.network.frozen_backbone import Front
+from cxr_edge.training.network.model import build_classifier, freeze, split
 from cxr_edge.training.options import PRESETS
+from cxr_edge.training.training_set import Batches, Films, TrainingSet
 
 # What an epoch of the paper preset shows of 1,201 training films, the smaller class augmented.
 RUN_FILMS = 1448

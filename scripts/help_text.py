@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from cxr_edge import files
-from cxr_edge.cli import main
+from cxr_edge.cli.main import main
+from cxr_edge.system import files
 
 DEFAULT = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
 WIDTH = 100

@@ -35,10 +35,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cxr_edge import phantom
-from cxr_edge.benchmarks import machine
-from cxr_edge.bundle import Artifact, Bundle, InputContract, Manifest
-from cxr_edge.files import sha256_bytes, write_json
+from cxr_edge.benchmarks.measure import machine
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import Artifact, Manifest
+from cxr_edge.contract import InputContract
+from cxr_edge.phantom.radiograph import render
+from cxr_edge.processes.cores import count_cores
+from cxr_edge.system.files import sha256_bytes, write_json
 
 MODEL = "default/model_int8.tflite"
 SLOW = "slow/model_float32.onnx"
@@ -99,8 +102,8 @@ def write_slow_bundle(folder: Path) -> None:
 @functools.cache
 def draw_films() -> tuple[list[bytes], bytes]:
     """Return some films of about 200 kB, and one of 4 megapixels."""
-    large = Image.fromarray(phantom.render(9, "none", size_px=512).pixels).resize((2048, 2048))
-    return [_encode(phantom.render(seed, "covid", size_px=512).pixels) for seed in range(6)], _encode(np.asarray(large))
+    large = Image.fromarray(render(9, "none", size_px=512).pixels).resize((2048, 2048))
+    return [_encode(render(seed, "covid", size_px=512).pixels) for seed in range(6)], _encode(np.asarray(large))
 
 
 class Client:
@@ -309,7 +312,7 @@ def measure(clients: int, seconds: float) -> dict[str, Any]:
     late = [value for at, value in memory if at >= until - WARM_UP * seconds]
     return {
         "machine": machine.describe().cpu_model,
-        "cores": machine.usable_cores(),
+        "cores": count_cores(),
         "clients": clients,
         "seconds": seconds,
         "requests": sum(counts.values()),

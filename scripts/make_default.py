@@ -13,11 +13,12 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-from cxr_edge import files
-from cxr_edge.budget import Budget
-from cxr_edge.bundle import MANIFEST_NAME, Bundle
-from cxr_edge.dataset import open_dataset
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import MANIFEST_NAME
+from cxr_edge.data.dataset import open_dataset
 from cxr_edge.export import pipeline
+from cxr_edge.metrics.budget import Budget
+from cxr_edge.system import files
 from cxr_edge.training import options
 from cxr_edge.training.train import train
 

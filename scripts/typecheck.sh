@@ -4,7 +4,7 @@
 #   scripts/typecheck.sh [FOLDER]    the virtual environment; default: .venv
 #
 # mypy follows neither package_dir nor the import hook of an editable install, so the wheel is unpacked into a folder
-# of its own and checked there: export/litert.py is reported as cxr_edge/export/litert.py.
+# of its own and checked there: export/convert/litert.py is reported as cxr_edge/export/litert.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$(pwd)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from cxr_edge.benchmarks import drift, gallery
-from cxr_edge.benchmarks.drift import Answers, Truth
-from cxr_edge.benchmarks.machine import Machine
-from cxr_edge.benchmarks.percentiles import percentiles
-from cxr_edge.benchmarks.result import (
+from cxr_edge.benchmarks.drift import drift, gallery
+from cxr_edge.benchmarks.drift.drift import Answers, Truth
+from cxr_edge.benchmarks.measure.machine import Machine
+from cxr_edge.benchmarks.measure.percentiles import percentiles
+from cxr_edge.benchmarks.result.bench_result import (
     ArtifactResult,
     BenchOptions,
     BenchResult,

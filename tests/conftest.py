@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from cxr_edge import sandbox, trust
-from cxr_edge.benchmarks.devices import userland
-from cxr_edge.bundle import Bundle, default_bundle_path
+from cxr_edge.benchmarks.devices.emulation import userland
+from cxr_edge.bundles import trust
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.errors import DeviceError
+from cxr_edge.sandbox import runtime
 from tests import models
 
 # Both libraries read these when they are first imported, which a test module may do before any fixture runs.
@@ -92,13 +93,13 @@ def nothing_made_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def sandboxes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the models that a sandbox was started for."""
     started: list[str] = []
-    start = sandbox.Sandbox._start
+    start = runtime.Sandbox._start
 
-    def count(self: sandbox.Sandbox) -> None:
+    def count(self: runtime.Sandbox) -> None:
         started.append(self.name)
         start(self)
 
-    monkeypatch.setattr(sandbox.Sandbox, "_start", count)
+    monkeypatch.setattr(runtime.Sandbox, "_start", count)
     return started
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cxr_edge.training.model import HEAD_UNITS, backbone_of
+from cxr_edge.training.network.model import HEAD_UNITS, backbone_of
 
 __all__ = ["grad_cam"]
 

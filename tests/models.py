@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge.bundle import Artifact, Bundle, InputContract, Manifest
-from cxr_edge.files import sha256_bytes
-from cxr_edge.runtimes import Pixels
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import Artifact, Manifest
+from cxr_edge.contract import InputContract, Pixels
+from cxr_edge.system.files import sha256_bytes
 
 _Layer = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 

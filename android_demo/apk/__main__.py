@@ -12,10 +12,10 @@ import click
 
 from android_demo.apk import checks, package
 from android_demo.apk.downloads import ROOT
-from cxr_edge import RESEARCH_ONLY
-from cxr_edge.bundle import Bundle, default_bundle_path
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.errors import CxrEdgeError
-from cxr_edge.progress import say
+from cxr_edge.system.about import RESEARCH_ONLY
+from cxr_edge.system.progress import say
 
 
 @click.command(help=__doc__)

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cxr_edge import files
+from cxr_edge.system import files
 
 __all__ = ["write_entries"]
 

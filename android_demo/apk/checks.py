@@ -14,8 +14,8 @@ from android_demo.apk.dex import Dex, read_dex
 from android_demo.apk.elf import Library, read_library
 from android_demo.apk.signatures import Api
 from android_demo.apk.tools import BuildError, require, run
-from cxr_edge.bundle import MANIFEST_NAME, Manifest
-from cxr_edge.files import sha256_bytes
+from cxr_edge.bundles.manifest import MANIFEST_NAME, Manifest
+from cxr_edge.system.files import sha256_bytes
 
 __all__ = ["ApkFacts", "Component", "check", "find_missing_calls", "find_missing_natives"]
 

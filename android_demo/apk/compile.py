@@ -14,7 +14,7 @@ from android_demo.apk.downloads import ROOT, cache_folder, fetch
 from android_demo.apk.signatures import Api, read_api
 from android_demo.apk.stubs import write_stubs
 from android_demo.apk.tools import FRAMEWORK_RESOURCES, require, run
-from cxr_edge import files
+from cxr_edge.system import files
 
 __all__ = [
     "MIN_SDK",

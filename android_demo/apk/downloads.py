@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from android_demo.apk.tools import BuildError, require, run
-from cxr_edge import files
-from cxr_edge.progress import say
+from cxr_edge.system import files
+from cxr_edge.system.progress import say
 
 __all__ = ["Pin", "cache_folder", "fetch"]
 

@@ -11,10 +11,11 @@ from android_demo.apk.archives import write_entries
 from android_demo.apk.compile import MIN_SDK, Runtimes, compile_app, fetch_runtimes
 from android_demo.apk.downloads import ROOT, cache_folder
 from android_demo.apk.tools import BuildError, require, run
-from cxr_edge import files
-from cxr_edge.bundle import MANIFEST_NAME, Artifact, Bundle
-from cxr_edge.progress import say
-from cxr_edge.vectors import VECTORS_NAME
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.golden import VECTORS_NAME
+from cxr_edge.bundles.manifest import MANIFEST_NAME, Artifact
+from cxr_edge.system import files
+from cxr_edge.system.progress import say
 
 __all__ = ["ABIS", "Apk", "build", "choose_artifacts"]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cxr_edge.errors import CxrEdgeError
-from cxr_edge.progress import say
+from cxr_edge.system.progress import say
 
 __all__ = ["FRAMEWORK_RESOURCES", "BuildError", "require", "run"]
 

@@ -12,7 +12,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from cxr_edge.benchmarks.devices import DeviceOptions, userland
+from cxr_edge.benchmarks.devices.base import DeviceOptions
+from cxr_edge.benchmarks.devices.emulation import userland
 from cxr_edge.benchmarks.devices.remote import RemoteDevice, run
 from cxr_edge.errors import DeviceError
 

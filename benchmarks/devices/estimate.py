@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cxr_edge import trust
-from cxr_edge.benchmarks import child
-from cxr_edge.benchmarks.devices import CHOICES, ESTIMATED, DeviceOptions
-from cxr_edge.bundle import Artifact, Bundle
+from cxr_edge.benchmarks.devices.base import CHOICES, ESTIMATED, DeviceOptions
+from cxr_edge.benchmarks.measure import worker_client
+from cxr_edge.bundles import trust
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import DeviceError, UsageError
 
 __all__ = ["BOARDS", "EstimateDevice", "Figure", "estimate", "leave_one_out", "open"]
@@ -117,7 +118,7 @@ class EstimateDevice:
             "ours": trust.is_ours(artifact.sha256),
             "threads": 1,
         }
-        counted = child.ask(request, name=artifact.name)["macs"]
+        counted = worker_client.ask(request, name=artifact.name)["macs"]
         return estimate(self._board, _arithmetic(artifact) or "", counted)
 
     def close(self) -> None:

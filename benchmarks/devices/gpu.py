@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from cxr_edge.benchmarks import child
-from cxr_edge.benchmarks.devices import MEASURED, DeviceOptions
-from cxr_edge.bundle import Artifact
+from cxr_edge.benchmarks.devices.base import MEASURED, DeviceOptions
+from cxr_edge.benchmarks.measure import worker_client
+from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import DeviceError, RuntimeFailure, UsageError
 from cxr_edge.runtimes.gpu import ACCELERATORS
 
@@ -42,7 +42,7 @@ class GpuDevice:
 
     def ask(self, request: Mapping[str, Any], *, name: str) -> dict[str, Any]:
         """See `Device`."""
-        return child.ask({**request, "accelerator": self._accelerator, "software": self._software}, name=name)
+        return worker_client.ask({**request, "accelerator": self._accelerator, "software": self._software}, name=name)
 
     def close(self) -> None:
         """See `Device`."""
@@ -66,7 +66,7 @@ def open(text: str, options: DeviceOptions) -> GpuDevice:
 
 def _find_adapter(text: str, *, allow_software: bool) -> tuple[str, bool]:
     try:
-        answer = child.ask({"task": "adapters", "software": allow_software}, name=text)
+        answer = worker_client.ask({"task": "adapters", "software": allow_software}, name=text)
     except RuntimeFailure as error:
         raise DeviceError(f"device '{text}': {error}") from error
     found = sorted(((name, software) for name, software in answer["adapters"]), key=lambda item: item[1])

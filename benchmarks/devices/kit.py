@@ -1,42 +1,75 @@
 """The part of this package that runs on a device, as one zip file that Python imports from.
 
-So a device needs Python, numpy and a runtime, and not cxr-edge, and what runs there is what runs here.
+So a device needs Python, numpy and a runtime, and not cxr-edge, and what runs there is what runs here. What the kit
+holds follows from the imports of the worker: every module of this package that it reaches.
 """
 
 from __future__ import annotations
 
-import importlib
+import ast
+import importlib.util
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from cxr_edge import files
+from cxr_edge.system import files
 
-__all__ = ["NAME", "write"]
+__all__ = ["NAME", "WORKER", "list_modules", "write"]
 
 NAME = "cxr_edge_kit.zip"
+WORKER = "cxr_edge.benchmarks.measure.worker"
+"""The module that a device runs."""
 
-_WHOLE = ("cxr_edge.runtimes",)
-_PARTS = {
-    "cxr_edge": ("__init__", "bundle", "errors", "files", "limits", "quiet"),
-    "cxr_edge.benchmarks": ("__init__", "_child", "conditions", "coverage", "machine", "memory"),
-}
+_PACKAGE = "cxr_edge"
 # The same bytes each time, so that a copy can be known by its hash.
 _DATE = (2020, 1, 1, 0, 0, 0)
 
 
 def write(folder: Path) -> Path:
     """Write the kit into `folder` and return its path. Raises OutputError."""
-    sources = [(package, path) for package in _WHOLE for path in sorted(_folder(package).glob("*.py"))]
-    sources += [(package, _folder(package) / f"{module}.py") for package, names in _PARTS.items() for module in names]
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
-        for package, path in sources:
-            entry = zipfile.ZipInfo(f"{package.replace('.', '/')}/{path.name}", _DATE)
-            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+        for module, path in sorted(list_modules().items()):
+            place = module.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
+            archive.writestr(zipfile.ZipInfo(place, _DATE), path.read_bytes(), zipfile.ZIP_DEFLATED)
     files.write_bytes(folder / NAME, held.getvalue())
     return folder / NAME
 
 
-def _folder(package: str) -> Path:
-    return Path(next(iter(importlib.import_module(package).__path__)))
+def list_modules(start: str = WORKER) -> dict[str, Path]:
+    """Return every module of this package that `start` imports, itself and its packages included, with its file."""
+    found: dict[str, Path] = {}
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        path = None if name in found else _locate(name)
+        if path is not None:
+            found[name] = path
+            waiting += _imports(path)
+            waiting.append(name.rpartition(".")[0])
+    return found
+
+
+def _locate(module: str) -> Path | None:
+    """Return the file of a module; None for the name of what is none, such as a class that a module holds."""
+    if module.partition(".")[0] != _PACKAGE:
+        return None
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec is not None and spec.origin is not None else None
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Yield what the module in `path` imports, inside functions too."""
+    tree = ast.parse(path.read_bytes())
+    # A package offers names that are imported when they are asked for; the worker asks for none of them.
+    nodes = tree.body if path.name == "__init__.py" else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)

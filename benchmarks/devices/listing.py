@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cxr_edge.benchmarks import devices
-from cxr_edge.benchmarks.devices import EMULATED, ESTIMATED, MEASURED, adb, apt, estimate, userland
+from cxr_edge.benchmarks.devices import adb, estimate, registry
+from cxr_edge.benchmarks.devices.base import CHOICES, EMULATED, ESTIMATED, MEASURED
+from cxr_edge.benchmarks.devices.emulation import apt, userland
 from cxr_edge.errors import CxrEdgeError, DeviceError
 
 __all__ = ["Row", "survey", "table"]
@@ -35,15 +36,15 @@ class Row:
 def survey() -> list[Row]:
     """Look for each kind of device. Nothing is fetched, logged in to or made; adb starts its own server to look."""
     return [
-        _try("cpu", MEASURED, lambda: devices.open("cpu").identity),
-        _try("gpu:webgpu", MEASURED, lambda: devices.open("gpu:webgpu").identity),
+        _try("cpu", MEASURED, lambda: registry.open("cpu").identity),
+        _try("gpu:webgpu", MEASURED, lambda: registry.open("gpu:webgpu").identity),
         _try("gpu:cuda", MEASURED, _look_for_cuda),
-        _try("gpu:litert", MEASURED, lambda: devices.open("gpu:litert").identity),
-        _try("pi", MEASURED, lambda: devices.open("pi").identity),
+        _try("gpu:litert", MEASURED, lambda: registry.open("gpu:litert").identity),
+        _try("pi", MEASURED, lambda: registry.open("pi").identity),
         *(_try(f"pi-emulated:{cpu}", EMULATED, _look_for_userland) for cpu in userland.CPUS),
         *(Row(f"pi-estimate:{board}", ESTIMATED, True, f"published figures of the {name}")
           for board, name in estimate.BOARDS.items()),
-        _try(devices.CHOICES["ssh"], MEASURED, _look_for_ssh),
+        _try(CHOICES["ssh"], MEASURED, _look_for_ssh),
         *_look_for_phones(),
     ]  # fmt: skip
 
@@ -68,7 +69,7 @@ def _try(device: str, kind: str, look: Callable[[], str]) -> Row:
 def _look_for_cuda() -> str:
     from cxr_edge.runtimes.onnx import import_onnxruntime
 
-    name = devices.open("gpu:cuda").identity
+    name = registry.open("gpu:cuda").identity
     if "CUDAExecutionProvider" not in import_onnxruntime().get_available_providers():
         raise DeviceError("this ONNX Runtime has no CUDA; type: pip install onnxruntime-gpu")
     return f"{name}; whether it works shows when an artifact is loaded"

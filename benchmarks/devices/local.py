@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cxr_edge.benchmarks import child, machine
-from cxr_edge.benchmarks.devices import CHOICES, MEASURED, DeviceOptions
-from cxr_edge.bundle import Artifact
+from cxr_edge.benchmarks.devices.base import CHOICES, MEASURED, DeviceOptions
+from cxr_edge.benchmarks.measure import machine, worker_client
+from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import DeviceError, UsageError
 
 __all__ = ["LocalDevice", "open"]
@@ -28,7 +28,7 @@ class LocalDevice:
 
     def ask(self, request: Mapping[str, Any], *, name: str) -> dict[str, Any]:
         """See `Device`."""
-        return child.ask(request, name=name)
+        return worker_client.ask(request, name=name)
 
     def close(self) -> None:
         """See `Device`."""

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxr_edge import files
-from cxr_edge.benchmarks import child
-from cxr_edge.benchmarks.devices import MEASURED, kit
-from cxr_edge.bundle import MANIFEST_NAME, Artifact
+from cxr_edge.benchmarks.devices import kit
+from cxr_edge.benchmarks.devices.base import MEASURED
+from cxr_edge.benchmarks.measure import worker_client
+from cxr_edge.bundles.manifest import MANIFEST_NAME, Artifact
 from cxr_edge.errors import DeviceError
+from cxr_edge.system import files
 
 __all__ = ["RemoteDevice", "run"]
 
@@ -82,8 +83,8 @@ class RemoteDevice:
         self._send(Path(request["films"]), films)
         there = {key: value for key, value in request.items() if key != "arrays"} | {"bundle": remote, "films": films}
         python = self._start(f"{folder}/{kit.NAME}")
-        line = f"cd {shlex.quote(folder)} && ORT_DISABLE_TELEMETRY=1 {python} -m cxr_edge.benchmarks._child"
-        return child.ask(there, name=name, command=[*self._shell, line])
+        line = f"cd {shlex.quote(folder)} && ORT_DISABLE_TELEMETRY=1 {python} -m cxr_edge.benchmarks.measure.worker"
+        return worker_client.ask(there, name=name, command=[*self._shell, line])
 
     def close(self) -> None:
         """See `Device`: remove the folder there, whatever happened."""

@@ -10,7 +10,7 @@ import shlex
 import shutil
 from urllib.parse import urlsplit
 
-from cxr_edge.benchmarks.devices import CHOICES, DeviceOptions
+from cxr_edge.benchmarks.devices.base import CHOICES, DeviceOptions
 from cxr_edge.benchmarks.devices.remote import RemoteDevice
 from cxr_edge.errors import DeviceError, UsageError
 

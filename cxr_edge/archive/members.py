@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from cxr_edge.listing import is_image
+from cxr_edge.data.listing import is_image
 
 __all__ = ["Member", "is_film_name", "is_tar", "is_zip"]
 

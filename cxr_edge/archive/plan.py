@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr_edge import files
 from cxr_edge.archive.members import Member
 from cxr_edge.errors import DataError
+from cxr_edge.system import files
 
 __all__ = ["PLAN_NAME", "SCHEMA", "Listing", "Plan", "make", "read", "survey_digest"]
 

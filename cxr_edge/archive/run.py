@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr_edge import RESEARCH_ONLY, engines, files, runtimes
 from cxr_edge.archive import plan as plans
 from cxr_edge.archive import shards, survey
 from cxr_edge.archive.scoring import Partition, Scorer, to_lost_row
-from cxr_edge.bundle import Artifact, Bundle
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import Artifact
+from cxr_edge.engines import base, registry
 from cxr_edge.errors import OutputError, RuntimeFailure, UsageError
-from cxr_edge.progress import Progress, say
+from cxr_edge.runtimes.registry import open_content
+from cxr_edge.system import files
+from cxr_edge.system.about import RESEARCH_ONLY
+from cxr_edge.system.progress import Progress, say
 
 __all__ = ["ScoreOptions", "Summary", "score"]
 
@@ -78,7 +82,7 @@ def score(archive: Path, out: Path, bundle: Bundle, artifact: Artifact, options:
     _check_places(archive, options.heatmap)
     model = bundle.artifact_bytes(artifact)
     # One that cannot run is an error before anything is listed or written.
-    runtimes.open_model(model, artifact.format, name=artifact.name).close()
+    open_content(model, artifact.format, name=artifact.name).close()
     with _locked(files.prepare_folder(out)):
         files.sweep_temporaries(out)
         plan = _plan(archive, out, options)
@@ -132,10 +136,10 @@ def _score_rest(
     started_s = time.monotonic()
     with (
         Progress("scoring films", films) as progress,
-        contextlib.closing(engines.run(options.engine, scorer, tasks, workers=options.workers)) as answers,
+        contextlib.closing(registry.run(options.engine, scorer, tasks, workers=options.workers)) as answers,
     ):
         for partition, answer in answers:
-            if isinstance(answer, engines.Lost):
+            if isinstance(answer, base.Lost):
                 say(f"cxr-edge: partition {partition.index}: {answer.reason}; its films are tried one by one")
                 lost.append(partition)
                 _refuse_hopeless(answer, len(lost) < _HOPELESS or progress.done)
@@ -155,9 +159,9 @@ def _score_singly(partition: Partition, scorer: Scorer, options: ScoreOptions, d
     tasks = [Partition(number, [member]) for number, member in enumerate(partition.members)]
     rows: dict[int, shards.Row] = {}
     work = _Single(scorer, partition.index)
-    with contextlib.closing(engines.run(options.engine, work, tasks, workers=options.workers)) as answers:
+    with contextlib.closing(registry.run(options.engine, work, tasks, workers=options.workers)) as answers:
         for task, answer in answers:
-            if isinstance(answer, engines.Lost):
+            if isinstance(answer, base.Lost):
                 rows[task.index] = to_lost_row(task.members[0])
                 _refuse_hopeless(answer, done or len(rows) < min(len(tasks), _HOPELESS))
             else:
@@ -166,7 +170,7 @@ def _score_singly(partition: Partition, scorer: Scorer, options: ScoreOptions, d
     return [rows[number] for number in range(len(tasks))]
 
 
-def _refuse_hopeless(lost: engines.Lost, hope: int) -> None:
+def _refuse_hopeless(lost: base.Lost, hope: int) -> None:
     """Give up where workers die whatever they are given. Raises RuntimeFailure."""
     if not hope:
         raise RuntimeFailure(

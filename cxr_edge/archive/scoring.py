@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cxr_edge import classify, runtimes
-from cxr_edge.ahead import map_ahead
 from cxr_edge.archive.members import Member
 from cxr_edge.archive.reading import Reader
 from cxr_edge.archive.shards import Row
-from cxr_edge.bundle import Manifest
+from cxr_edge.bundles.manifest import Manifest
 from cxr_edge.errors import CxrEdgeError, RuntimeFailure
+from cxr_edge.inference import classify
+from cxr_edge.processes.prefetch import map_ahead
+from cxr_edge.runtimes.base import Runtime
+from cxr_edge.runtimes.registry import open_content
 
 __all__ = ["Partition", "Scorer", "to_lost_row"]
 
@@ -43,12 +45,12 @@ class Scorer:
     manifest: Manifest
     root: Path
     heatmap: Path | None = None
-    _runtime: runtimes.Runtime | None = field(default=None, repr=False)
+    _runtime: Runtime | None = field(default=None, repr=False)
     _reader: Reader | None = field(default=None, repr=False)
 
     def open(self) -> None:
         """Open the model. Raises RuntimeFailure, MissingExtraError."""
-        self._runtime = runtimes.open_model(self.model, self.format, threads=1, name=self.name)
+        self._runtime = open_content(self.model, self.format, threads=1, name=self.name)
 
     def run(self, partition: Partition) -> list[Row]:
         """Return a row a film, in order. What is wrong with a film is in its row. Raises OutputError."""
@@ -76,7 +78,7 @@ class Scorer:
             self._reader.close()
         self._runtime = self._reader = None
 
-    def _answer(self, runtime: runtimes.Runtime, film: _Taken, index: int) -> Row:
+    def _answer(self, runtime: Runtime, film: _Taken, index: int) -> Row:
         path = film.member.path
         if film.decoded is None:
             return Row(path, error=film.error)
@@ -96,7 +98,7 @@ class Scorer:
         )
 
     def _draw(self, prediction: classify.Prediction, film: _Taken, folder: Path) -> classify.Prediction:
-        from cxr_edge import explain
+        from cxr_edge.inference import explain
 
         place = folder / explain.name_overlay(prediction.path)
         (drawn,) = explain.write_each([prediction], lambda _: place, {prediction.path: film.content})

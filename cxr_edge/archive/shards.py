@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cxr_edge import RESEARCH_ONLY, __version__
-from cxr_edge.bundle import Artifact, Manifest
+from cxr_edge.bundles.manifest import Artifact, Manifest
 from cxr_edge.errors import DataError, MissingExtraError, UsageError
+from cxr_edge.system.about import RESEARCH_ONLY, __version__
 
 __all__ = ["SCHEMA", "Row", "Tally", "describe_run", "encode", "find_done", "import_parquet", "shard_name", "tally"]
 

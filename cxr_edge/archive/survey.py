@@ -14,8 +14,8 @@ from pathlib import Path, PurePath
 
 from cxr_edge.archive import tars, zips
 from cxr_edge.archive.members import Member, is_tar, is_zip
+from cxr_edge.data.listing import is_image, is_inside
 from cxr_edge.errors import DataError
-from cxr_edge.listing import is_image, is_inside
 
 __all__ = ["list_members", "root_of"]
 

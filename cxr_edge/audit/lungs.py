@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cxr_edge import phantom
-from cxr_edge.dataset import Item
-from cxr_edge.images import SIZE_PX
+from cxr_edge.data.dataset import Item
+from cxr_edge.imaging.decoder import SIZE_PX
+from cxr_edge.phantom import radiograph
 
 __all__ = ["Mask", "average_lungs", "lungs_of"]
 
@@ -31,7 +31,7 @@ def lungs_of(item: Item) -> tuple[Mask, bool]:
     """Return where the lungs of a film are, (224, 224), and whether that is known exactly."""
     if item.phantom is None:
         return average_lungs(), False
-    return _enlarge(phantom.lungs_of(item.phantom.seed, size_px=2 * _DRAWN_PX)), True
+    return _enlarge(radiograph.lungs_of(item.phantom.seed, size_px=2 * _DRAWN_PX)), True
 
 
 @lru_cache(maxsize=1)
@@ -39,7 +39,7 @@ def average_lungs() -> Mask:
     """Return the lungs of an average chest, (224, 224)."""
     count = np.zeros((_DRAWN_PX, _DRAWN_PX))
     for seed in range(_FIRST_SEED, _FIRST_SEED + _FILMS):
-        count += phantom.lungs_of(seed, size_px=_DRAWN_PX)
+        count += radiograph.lungs_of(seed, size_px=_DRAWN_PX)
     mask = _enlarge(count >= _FILMS / 2)
     mask.setflags(write=False)
     return mask

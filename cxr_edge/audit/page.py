@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cxr_edge import RESEARCH_ONLY, __version__
 from cxr_edge.audit.probe import Finding
 from cxr_edge.audit.result import Audit
-from cxr_edge.benchmarks.parts import document, lay_out, note, section
-from cxr_edge.benchmarks.svg import Axis, element, text
-from cxr_edge.metrics import Interval
+from cxr_edge.metrics.roc import Interval
+from cxr_edge.report.html import document, lay_out, note, section
+from cxr_edge.report.svg import Axis, element, text
+from cxr_edge.system.about import RESEARCH_ONLY, __version__
 
 __all__ = ["draw_file", "render"]
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge import metrics
-from cxr_edge.dataset import Dataset
+from cxr_edge.data.dataset import Dataset
 from cxr_edge.errors import DataError, MissingExtraError
-from cxr_edge.metrics import Bools, Floats, Interval
+from cxr_edge.metrics import roc
+from cxr_edge.metrics.roc import Bools, Floats, Interval
 
 __all__ = ["Finding", "Labels", "assess", "fit_scores", "judge"]
 
@@ -89,7 +89,7 @@ def assess(name: str, features: Floats, labels: Labels) -> tuple[Finding, Floats
         seen = labels.trained & ~left_out
         if has_both(labels.positive[seen]):
             own = fit_scores(features, labels.positive, seen)
-            without[source] = metrics.auc_interval(own[left_out], labels.positive[left_out])
+            without[source] = roc.auc_interval(own[left_out], labels.positive[left_out])
     found = judge(name, scores, labels)
     return Finding(name, found.pooled, found.within, without), scores
 
@@ -100,8 +100,8 @@ def judge(name: str, scores: Floats, labels: Labels) -> Finding:
     within = {}
     for source in labels.mixed_sources(held_out):
         rows = held_out & (labels.sources == source)
-        within[source] = metrics.auc_interval(scores[rows], labels.positive[rows])
-    return Finding(name, metrics.auc_interval(scores[held_out], labels.positive[held_out]), within, {})
+        within[source] = roc.auc_interval(scores[rows], labels.positive[rows])
+    return Finding(name, roc.auc_interval(scores[held_out], labels.positive[held_out]), within, {})
 
 
 def fit_scores(features: Floats, positive: Bools, trained: Bools) -> Floats:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cxr_edge import RESEARCH_ONLY, __version__
-from cxr_edge.audit.gaze import Gaze
+from cxr_edge.audit.heatmap_overlap import Gaze
 from cxr_edge.audit.probe import Finding
-from cxr_edge.metrics import Interval
+from cxr_edge.metrics.roc import Interval
+from cxr_edge.system.about import RESEARCH_ONLY, __version__
 
 __all__ = ["SCHEMA", "Audit", "ModelFinding", "SourceRow"]
 

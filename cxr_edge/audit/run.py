@@ -8,17 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_edge import files, metrics
-from cxr_edge.answers import run_films
-from cxr_edge.audit import cues, gaze, page, probe, verdict
+from cxr_edge.audit import heatmap_overlap, page, probe, shortcut_features, verdict
 from cxr_edge.audit.probe import Finding, Labels
 from cxr_edge.audit.result import Audit, ModelFinding, SourceRow
-from cxr_edge.bundle import Artifact, Bundle
-from cxr_edge.classify import choose_artifact
-from cxr_edge.dataset import Dataset
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import Artifact
+from cxr_edge.data.dataset import Dataset
 from cxr_edge.errors import DataError
-from cxr_edge.metrics import Bools, Floats
-from cxr_edge.progress import Progress, say
+from cxr_edge.inference.batch import run_films
+from cxr_edge.inference.classify import choose_artifact
+from cxr_edge.metrics import roc
+from cxr_edge.metrics.roc import Bools, Floats
+from cxr_edge.system import files
+from cxr_edge.system.progress import Progress, say
 
 __all__ = ["audit", "write"]
 
@@ -39,8 +41,8 @@ def audit(
     DataError, BundleError, RuntimeFailure, MissingExtraError.
     """
     labels = Labels.of(dataset)
-    planes, aspects = cues.read_planes(dataset)
-    numbers = cues.measure(planes, aspects) | {SOURCE_ALONE: _one_hot(labels)} | dict(probes or {})
+    planes, aspects = shortcut_features.read_planes(dataset)
+    numbers = shortcut_features.measure(planes, aspects) | {SOURCE_ALONE: _one_hot(labels)} | dict(probes or {})
     found, scores = [], {}
     with Progress("cues", len(numbers)) as progress:
         for name, features in numbers.items():
@@ -50,7 +52,11 @@ def audit(
     judged = None
     called = None
     # Only what needs no network is a cue that a network has to beat.
-    plain = [finding for finding in found if finding.name in cues.CUES or finding.name == cues.ASPECT]
+    plain = [
+        finding
+        for finding in found
+        if finding.name in shortcut_features.CUES or finding.name == shortcut_features.ASPECT
+    ]
     if bundle is not None:
         if bundle.manifest.positive != dataset.positive or set(bundle.manifest.labels) != set(dataset.labels):
             raise DataError(
@@ -66,7 +72,7 @@ def audit(
         sources=_count_sources(labels, called),
         cues=tuple(found),
         model=judged,
-        average_lungs_dice=gaze.measure_average_lungs(),
+        average_lungs_dice=heatmap_overlap.measure_average_lungs(),
         verdict=verdict.conclude(plain, judged),
         warnings=dataset.notes,
     )
@@ -105,16 +111,16 @@ def _judge_model(
         rows = held_out & (labels.sources == source)
         best = verdict.strongest(plain, source)
         if best is not None:
-            change = metrics.auc_change(scores[best.name][rows], answers[rows], labels.positive[rows])
+            change = roc.auc_change(scores[best.name][rows], answers[rows], labels.positive[rows])
             against[source] = (best.name, change)
     called = held_out & (answers >= bundle.manifest.threshold)
     gazes = {}
     if "heatmap" in outputs:
-        covers, exact = gaze.cover_lungs(items)
+        covers, exact = heatmap_overlap.cover_lungs(items)
         maps = outputs["heatmap"].reshape(len(items), -1).astype(np.float64)
         others = [label for label in bundle.manifest.labels if label != dataset.positive]
         for label, rows in ((dataset.positive, called[held_out]), (others[0], ~called[held_out])):
-            seen = gaze.look(maps[rows], covers[rows], exact=exact) if rows.any() else None
+            seen = heatmap_overlap.look(maps[rows], covers[rows], exact=exact) if rows.any() else None
             if seen is not None:
                 gazes[label] = seen
     else:
@@ -134,6 +140,6 @@ def _count_sources(labels: Labels, called: Bools | None) -> tuple[SourceRow, ...
         positive = labels.positive[own]
         right = None
         if called is not None and own.any():
-            right = metrics.proportion(int((called[own] == positive).sum()), int(own.sum()))
+            right = roc.proportion(int((called[own] == positive).sum()), int(own.sum()))
         rows.append(SourceRow(str(source), int(positive.sum()), int((~positive).sum()), right))
     return tuple(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cxr_edge.audit.gaze import Gaze
+from cxr_edge.audit.heatmap_overlap import Gaze
 from cxr_edge.audit.probe import Finding
 from cxr_edge.audit.result import ModelFinding
 

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any, TypeVar
 
-from cxr_edge.engines import DEATHS, Lost, Work
+from cxr_edge.engines.base import DEATHS, Lost, Work
 from cxr_edge.errors import CxrEdgeError, MissingExtraError, RuntimeFailure
 
 __all__ = ["run"]
@@ -37,7 +37,7 @@ _opened: dict[str, Work[Any, Any]] = {}
 def run(
     work: Work[Task, Result], tasks: Iterable[Task], *, workers: int | None = None
 ) -> Generator[tuple[Task, Result | Lost]]:
-    """Yield each task with its result as they are done; see `cxr_edge.engines.run`. Meanwhile stdout goes to stderr."""
+    """Yield each task with its result as they are done; see `registry.run`. Meanwhile stdout goes to stderr."""
     ray = _import_ray()
     # Ray tells of workers that died on stdout, amid the results of whoever called.
     with contextlib.redirect_stdout(sys.stderr):

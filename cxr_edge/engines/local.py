@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
-from cxr_edge.ahead import count_cores
-from cxr_edge.engines import DEATHS, Lost, Work
+from cxr_edge.engines.base import DEATHS, Lost, Work
 from cxr_edge.errors import CxrEdgeError
+from cxr_edge.processes.cores import count_cores
 
 __all__ = ["run"]
 
@@ -30,7 +30,7 @@ _END_S = 5.0
 def run(
     work: Work[Task, Result], tasks: Iterable[Task], *, workers: int | None = None
 ) -> Generator[tuple[Task, Result | Lost]]:
-    """Yield each task with its result as they are done; see `cxr_edge.engines.run`."""
+    """Yield each task with its result as they are done; see `cxr_edge.engines.registry.run`."""
     pool: _Pool[Task, Result] = _Pool(work, iter(tasks), workers or count_cores())
     try:
         yield from pool.drain()

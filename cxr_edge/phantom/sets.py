@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cxr_edge import files
 from cxr_edge.errors import DataError, OutputError
-from cxr_edge.phantom.film import PhantomFilm, origin_of, render
 from cxr_edge.phantom.lesions import KINDS
+from cxr_edge.phantom.radiograph import PhantomFilm, origin_of, render
+from cxr_edge.system import files
 
 __all__ = ["MANIFEST_COLUMNS", "SPLITS", "FilmSpec", "specs", "write_folder"]
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from cxr_edge.bundle import InputContract
+from cxr_edge.contract import InputContract, Outputs, Pixels, check_pixels, name_outputs
 from cxr_edge.errors import MissingExtraError, RuntimeFailure
-from cxr_edge.runtimes import Outputs, Pixels, Runtime, RuntimeInfo, check_pixels, first_line, name_outputs
+from cxr_edge.runtimes.base import Runtime, RuntimeInfo
 from cxr_edge.runtimes.onnx import check_input, import_onnxruntime, ort_errors
+from cxr_edge.system.text import first_line
 
 __all__ = ["ACCELERATORS", "list_adapters", "open"]
 

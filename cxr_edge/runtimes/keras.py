@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from cxr_edge.bundle import InputContract
+from cxr_edge.contract import InputContract, Outputs, Pixels, check_pixels
 from cxr_edge.errors import MissingExtraError, PreflightError, RuntimeFailure
-from cxr_edge.flatbuffer import Malformed
-from cxr_edge.preflight_keras import check_weights
-from cxr_edge.quiet import import_tensorflow
-from cxr_edge.runtimes import Outputs, Pixels, RuntimeInfo, check_pixels, first_line
+from cxr_edge.preflight.flatbuffer import Malformed
+from cxr_edge.preflight.keras import check_weights
+from cxr_edge.runtimes.base import RuntimeInfo
+from cxr_edge.system.native_stderr import import_tensorflow
+from cxr_edge.system.text import first_line
 
 __all__ = ["KerasRuntime", "load_model", "open"]
 

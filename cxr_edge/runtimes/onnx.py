@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from cxr_edge.bundle import InputContract
+from cxr_edge.contract import InputContract, Outputs, Pixels, check_pixels, name_outputs
 from cxr_edge.errors import MissingExtraError, RuntimeFailure
-from cxr_edge.runtimes import Outputs, Pixels, RuntimeInfo, check_pixels, first_line, name_outputs
+from cxr_edge.runtimes.base import RuntimeInfo
+from cxr_edge.system.text import first_line
 
 __all__ = ["OnnxRuntime", "check_input", "import_onnxruntime", "open", "ort_errors"]
 

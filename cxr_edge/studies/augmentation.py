@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cxr_edge import RESEARCH_ONLY, files
-from cxr_edge.dataset import open_dataset
+from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import UsageError
+from cxr_edge.system import files
+from cxr_edge.system.about import RESEARCH_ONLY
 from cxr_edge.training import augment
 
 __all__ = ["SETS", "SheetOptions", "draw_sheet"]

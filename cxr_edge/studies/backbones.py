@@ -10,21 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from cxr_edge import calibration, files
-from cxr_edge.benchmarks import bench
-from cxr_edge.benchmarks.result import ArtifactResult, BenchOptions
-from cxr_edge.bundle import Artifact, Bundle, InputContract, Manifest
-from cxr_edge.dataset import Dataset, open_dataset
+from cxr_edge.benchmarks import run as bench
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchOptions
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import Artifact, Manifest
+from cxr_edge.contract import InputContract
+from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import UsageError
 from cxr_edge.export import pipeline
-from cxr_edge.progress import say
-from cxr_edge.studies import report, scoring, weights
-from cxr_edge.studies.films import HELD_OUT, describe, truth_of
-from cxr_edge.studies.heads import HeadSpec, Place, head_job, prepare
-from cxr_edge.studies.work import Engine, Job, Record, run_all
-from cxr_edge.training import layers
-from cxr_edge.training.heads import put_head
-from cxr_edge.training.model import BACKBONES, build_classifier, build_head
+from cxr_edge.metrics import operating_point
+from cxr_edge.studies import scoring, weights
+from cxr_edge.studies.cached_heads import HeadSpec, Place, head_job, prepare
+from cxr_edge.studies.jobs import Engine, Job, Record, run_all
+from cxr_edge.studies.report import study_page
+from cxr_edge.studies.subset import HELD_OUT, describe, truth_of
+from cxr_edge.system import files
+from cxr_edge.system.progress import say
+from cxr_edge.training.network import layers
+from cxr_edge.training.network.heads import put_head
+from cxr_edge.training.network.model import BACKBONES, build_classifier, build_head
 from cxr_edge.training.train import save_model
 
 __all__ = ["BackboneOptions", "run"]
@@ -101,13 +105,13 @@ def run(options: BackboneOptions, out: Path, *, resume: bool = False, engine: En
         found = run_all(list(measured.values()), record, "exports", engine or Engine())
         exports = {name: found[job.name] for name, job in measured.items()}
     rows = [_make_row(name, sources[name], options, dataset, scores, exports.get(name)) for name in options.backbones]
-    result = report.head(NAME, dataset, options) | {
+    result = study_page.head(NAME, dataset, options) | {
         "films": describe(dataset),
         "positive": {split: truth_of(dataset, split).positive.tolist() for split in HELD_OUT},
         "rows": rows,
         "pairs": _compare_pairs(dataset, rows),
     }
-    report.write(result, out)
+    study_page.write(result, out)
     _describe_model(options.backbones[0], out)
     return result
 
@@ -152,7 +156,7 @@ def _write_bundle(classifier: Any, backbone: str, dataset: Dataset, folder: Path
     pixels = val.pixels()
     parts = [np.asarray(classifier(pixels[at : at + 32], training=False)) for at in range(0, len(pixels), 32)]
     at = dataset.labels.index(dataset.positive)
-    fitted = calibration.fit(np.concatenate(parts)[:, at], truth_of(val, "val").positive)
+    fitted = operating_point.fit(np.concatenate(parts)[:, at], truth_of(val, "val").positive)
     path = folder / _KERAS
     artifact = Artifact(_KERAS, "keras", "none", files.sha256_file(path), path.stat().st_size, ("probabilities",))
     manifest = Manifest(
@@ -234,10 +238,10 @@ def _compare_pairs(dataset: Dataset, rows: list[dict[str, Any]]) -> list[dict[st
 
 def _describe_model(backbone: str, out: Path) -> None:
     """Leave the model's summary and the picture of its layers (the paper's Figures 9 and 10)."""
-    from cxr_edge.studies import plots
-    from cxr_edge.training.model import freeze
+    from cxr_edge.studies.report import study_plots
+    from cxr_edge.training.network.model import freeze
 
     classifier = build_classifier(backbone, weights="none")
     freeze(classifier, 0.0)
     files.write_text(out / "summary.txt", layers.summarise(classifier))
-    plots.save(plots.draw_layers(layers.list_blocks(classifier), classifier.name), out / "layers")
+    study_plots.save(study_plots.draw_layers(layers.list_blocks(classifier), classifier.name), out / "layers")

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from cxr_edge.dataset import Dataset, open_dataset
+from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import UsageError
-from cxr_edge.studies import report, scoring, weights
-from cxr_edge.studies.films import HELD_OUT, describe, thin, truth_of
-from cxr_edge.studies.heads import AUGMENT, HeadSpec, Place, head_job, prepare
-from cxr_edge.studies.work import Engine, Record, run_all
+from cxr_edge.studies import scoring, weights
+from cxr_edge.studies.cached_heads import AUGMENT, HeadSpec, Place, head_job, prepare
+from cxr_edge.studies.jobs import Engine, Record, run_all
+from cxr_edge.studies.report import study_page
+from cxr_edge.studies.subset import HELD_OUT, describe, thin, truth_of
 
 __all__ = ["WAYS", "BalanceOptions", "run"]
 
@@ -60,14 +61,14 @@ def run(options: BalanceOptions, out: Path, *, resume: bool = False, engine: Eng
     prepare(open_dataset(options.data, positive=options.positive), options.backbone, place, list(jobs.values()), record)
     answers = run_all(list(jobs.values()), record, "heads", engine or Engine())
     rows = [_make_row(way, [answers[jobs[way, seed].name] for seed in options.seeds], dataset) for way in options.ways]
-    result = report.head(NAME, dataset, options) | {
+    result = study_page.head(NAME, dataset, options) | {
         "films": describe(dataset),
         "positive": {split: truth_of(dataset, split).positive.tolist() for split in HELD_OUT},
         "weights": source.described,
         "rows": rows,
         "pairs": [_compare(dataset, rows[0], row) for row in rows[1:]],
     }
-    report.write(result, out)
+    study_page.write(result, out)
     return result
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cxr_edge import RESEARCH_ONLY, explain, files
-from cxr_edge.answers import run_films
-from cxr_edge.bundle import Bundle
-from cxr_edge.dataset import Dataset, Item
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.data.dataset import Dataset, Item
 from cxr_edge.errors import BundleError, DataError
-from cxr_edge.progress import Progress
+from cxr_edge.imaging.overlay import overlay
+from cxr_edge.inference.batch import run_films
+from cxr_edge.system import files
+from cxr_edge.system.about import RESEARCH_ONLY
+from cxr_edge.system.progress import Progress
 
 __all__ = ["ARTIFACTS", "Shown", "choose", "draw_gradcam"]
 
@@ -107,7 +109,7 @@ def _draw(
         left = (number % across) * panel + _GAP_PX
         top = _HEAD_PX + (number // across) * (_SIDE_PX + _TEXT_PX + _GAP_PX)
         pictures = [Image.fromarray(pixels[film.row])]
-        pictures += [explain.overlay(pixels[film.row], outputs[name]["heatmap"][film.row]) for name in ARTIFACTS]
+        pictures += [overlay(pixels[film.row], outputs[name]["heatmap"][film.row]) for name in ARTIFACTS]
         for place, picture in enumerate(pictures):
             sheet.paste(picture.convert("RGB"), (left + place * (_SIDE_PX + _GAP_PX), top))
         line = f"{film.outcome}: P({dataset.positive}) float32 {scores[ARTIFACTS[0]][film.row]:.3f}"

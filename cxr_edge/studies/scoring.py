@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from cxr_edge import metrics
-from cxr_edge.benchmarks import stats
-from cxr_edge.dataset import Dataset
-from cxr_edge.metrics import Bools, Floats, Interval
-from cxr_edge.studies.films import truth_of
+from cxr_edge.data.dataset import Dataset
+from cxr_edge.metrics import paired, roc
+from cxr_edge.metrics.roc import Bools, Floats, Interval
+from cxr_edge.studies.subset import truth_of
 
 __all__ = ["compare", "interval", "rank_test", "report"]
 
@@ -30,15 +29,15 @@ def report(dataset: Dataset, scores: dict[str, list[float]]) -> dict[str, Any]:
     """
     values = {split: np.array(own) for split, own in scores.items()}
     truth = {split: truth_of(dataset, split).positive for split in values}
-    threshold = metrics.youden_threshold(values["val"], truth["val"])
+    threshold = roc.youden_threshold(values["val"], truth["val"])
     shown = "test" if "test" in values else "val"
     together = truth_of(dataset, *values)
     every = np.concatenate(list(values.values()))
-    figures = metrics.summarise(values[shown], truth[shown], (), threshold)
-    within = metrics.summarise(every, together.positive, together.sources, threshold)["within_source"]
+    figures = roc.summarise(values[shown], truth[shown], (), threshold)
+    within = roc.summarise(every, together.positive, together.sources, threshold)["within_source"]
     del figures["within_source"]
     right = int(((values[shown] >= threshold) == truth[shown]).sum())
-    accuracy = metrics.proportion(right, len(truth[shown]))
+    accuracy = roc.proportion(right, len(truth[shown]))
     return figures | {"split": shown, "accuracy_95": [accuracy.low, accuracy.high], "within_source": within}
 
 
@@ -47,8 +46,8 @@ def compare(first: Floats, second: Floats, positive: Bools, thresholds: tuple[fl
 
     AUC by the paired DeLong test, two-sided; calls by McNemar's exact test, over films that one of the two calls right.
     """
-    change = metrics.auc_change(first, second, positive)
-    error = metrics.auc_change_variance(first, second, positive) ** 0.5
+    change = roc.auc_change(first, second, positive)
+    error = roc.auc_change_variance(first, second, positive) ** 0.5
     p_value = 1.0 if error < _LEAST_ERROR else 2 * (1 - NormalDist().cdf(abs(change.value) / error))
     right = [(scores >= bar) == positive for scores, bar in zip((first, second), thresholds, strict=True)]
     lost, gained = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
@@ -57,7 +56,7 @@ def compare(first: Floats, second: Floats, positive: Bools, thresholds: tuple[fl
         "p_delong": p_value,
         "calls_lost": lost,
         "calls_gained": gained,
-        "p_mcnemar": stats.mcnemar(lost, gained),
+        "p_mcnemar": paired.mcnemar(lost, gained),
     }
 
 

@@ -15,17 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from cxr_edge import files
-from cxr_edge.dataset import open_dataset
+from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import UsageError
-from cxr_edge.studies import report, scoring, weights
-from cxr_edge.studies.films import HELD_OUT, describe, thin, truth_of
-from cxr_edge.studies.work import Engine, Job, Record, absolute, run_all
-from cxr_edge.training.films import load_films
+from cxr_edge.studies import scoring, weights
+from cxr_edge.studies.jobs import Engine, Job, Record, absolute, run_all
+from cxr_edge.studies.report import study_page
+from cxr_edge.studies.subset import HELD_OUT, describe, thin, truth_of
+from cxr_edge.system import files
 from cxr_edge.training.fit import Checkpoint, fit
-from cxr_edge.training.heads import start_classifier
-from cxr_edge.training.model import backbone_of, freeze
+from cxr_edge.training.network.heads import start_classifier
+from cxr_edge.training.network.model import backbone_of, freeze
 from cxr_edge.training.options import PRESETS, TrainOptions
+from cxr_edge.training.training_set import load_films
 
 __all__ = ["CONVERGED", "FRACTIONS", "UnfreezeOptions", "run", "train_part"]
 
@@ -93,7 +94,7 @@ def run(options: UnfreezeOptions, out: Path, *, resume: bool = False, engine: En
         _make_row(fraction, [answers[jobs[fraction, seed].name] for seed in options.seeds], dataset)
         for fraction in options.fractions
     ]
-    result = report.head(NAME, dataset, options) | {
+    result = study_page.head(NAME, dataset, options) | {
         "films": describe(dataset),
         "positive": {split: truth_of(dataset, split).positive.tolist() for split in HELD_OUT},
         "weights": source.described,
@@ -102,7 +103,7 @@ def run(options: UnfreezeOptions, out: Path, *, resume: bool = False, engine: En
         "pairs": _compare_ends(dataset, rows),
         "trends": _find_trends(rows),
     }
-    report.write(result, out)
+    study_page.write(result, out)
     return result
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr_edge import files
 from cxr_edge.errors import UsageError
+from cxr_edge.system import files
 
 __all__ = ["Source", "find"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from cxr_edge.runtimes import Pixels
+from cxr_edge.contract import Pixels
 
 __all__ = ["DEFAULT", "MILD", "NONE", "PAPER", "Augmentation", "augment", "augment_batch"]
 

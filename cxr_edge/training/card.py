@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from cxr_edge import RESEARCH_ONLY
-from cxr_edge.bundle import Manifest
-from cxr_edge.dataset import Dataset
+from cxr_edge.bundles.manifest import Manifest
+from cxr_edge.data.dataset import Dataset
+from cxr_edge.system.about import RESEARCH_ONLY
 
 __all__ = ["write"]
 

@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from cxr_edge import trust
-from cxr_edge.bundle import Bundle
+from cxr_edge.bundles import trust
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.contract import Pixels
 from cxr_edge.errors import UsageError
-from cxr_edge.runtimes import Pixels, open_artifact
+from cxr_edge.models import open_model
 from cxr_edge.runtimes.keras import load_model
-from cxr_edge.training.front import Front
+from cxr_edge.training.network.frozen_backbone import Front
 
 __all__ = ["DistillationLoss", "Teacher", "Teachers", "start_as"]
 
@@ -101,7 +102,7 @@ def _open(bundle: Bundle) -> Classifier:
     if trust.is_ours(artifact.sha256):
         # A quarter of the time that Keras takes.
         return Front(load_model(bundle.artifact_bytes(artifact), name=artifact.name)).run
-    runtime = open_artifact(bundle, artifact)
+    runtime = open_model(bundle, artifact)
     return lambda pixels: runtime.run(pixels)["probabilities"]
 
 

@@ -12,18 +12,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from cxr_edge import files
+from cxr_edge.bundles.golden import UNREADABLE
 from cxr_edge.errors import TrainingError
-from cxr_edge.progress import Progress, say
-from cxr_edge.runtimes import first_line
+from cxr_edge.system import files
+from cxr_edge.system.progress import Progress, say
+from cxr_edge.system.text import first_line
 from cxr_edge.training.distillation import DistillationLoss, Teachers
-from cxr_edge.training.films import Batches, Films, TrainingSet
-from cxr_edge.training.front import Front
-from cxr_edge.training.model import backbone_of, freeze, split
+from cxr_edge.training.network.frozen_backbone import Front
+from cxr_edge.training.network.model import backbone_of, freeze, split
 from cxr_edge.training.options import Stage, TrainOptions
 from cxr_edge.training.ranking import RankedModel
-from cxr_edge.training.steady import Average, Shake
-from cxr_edge.vectors import UNREADABLE
+from cxr_edge.training.training_set import Batches, Films, TrainingSet
+from cxr_edge.training.weight_smoothing import Average, Shake
 
 __all__ = ["Checkpoint", "fit"]
 

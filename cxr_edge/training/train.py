@@ -16,20 +16,25 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge import __version__, calibration, files, metrics, trust
-from cxr_edge.bundle import MANIFEST_NAME, Artifact, Bundle, InputContract, Manifest
-from cxr_edge.dataset import Dataset
+from cxr_edge.bundles import trust
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import MANIFEST_NAME, Artifact, Manifest
+from cxr_edge.contract import InputContract
+from cxr_edge.data.dataset import Dataset
 from cxr_edge.errors import UsageError
-from cxr_edge.progress import Progress, say
-from cxr_edge.training import card, figures
+from cxr_edge.metrics import operating_point, roc
+from cxr_edge.system import files
+from cxr_edge.system.about import __version__
+from cxr_edge.system.progress import Progress, say
+from cxr_edge.training import card, plots
 from cxr_edge.training.distillation import Teachers, start_as
-from cxr_edge.training.films import Films, load_films
 from cxr_edge.training.fit import Checkpoint, fit
-from cxr_edge.training.heads import start_classifier
-from cxr_edge.training.model import POOLING
+from cxr_edge.training.network.heads import start_classifier
+from cxr_edge.training.network.model import POOLING
+from cxr_edge.training.network.typicality import Typicality
+from cxr_edge.training.network.typicality import fit as fit_typicality
 from cxr_edge.training.options import TrainOptions
-from cxr_edge.training.typicality import Typicality
-from cxr_edge.training.typicality import fit as fit_typicality
+from cxr_edge.training.training_set import Films, load_films
 
 __all__ = ["TYPICALITY_NAME", "save_model", "train"]
 
@@ -162,7 +167,7 @@ def _write_bundle(
     scores, features = _predict(classifier, films, positive)
     truth = {split: part.targets[:, positive] > 0 for split, part in films.items()}
     real = {split: _are_main(part) for split, part in films.items()}
-    calibrated = calibration.fit(scores["val"][real["val"]], truth["val"][real["val"]])
+    calibrated = operating_point.fit(scores["val"][real["val"]], truth["val"][real["val"]])
     threshold = calibrated.threshold
     typicality = fit_typicality(
         features["train"],
@@ -233,9 +238,7 @@ def _measure(
             rows = np.concatenate([_are_main(films[split]) != other for split in members])
             sources = np.concatenate([films[split].sources for split in members])[rows]
             if rows.any():
-                found[name + note] = metrics.summarise(
-                    values[name][rows], truths[name][rows], tuple(sources), threshold
-                )
+                found[name + note] = roc.summarise(values[name][rows], truths[name][rows], tuple(sources), threshold)
     return found
 
 
@@ -256,10 +259,10 @@ def _draw(
     shown = "test" if "test" in scores else "val"
     negative = next(label for label in dataset.labels if label != dataset.positive)
     curves: dict[str, Any] = {split: (scores[split], truth[split]) for split in ("val", "test") if split in scores}
-    figures.save(figures.draw_history(history), out / "history.png")
-    figures.save(figures.draw_roc(curves, threshold), out / "roc.png")
-    counts = metrics.confuse(scores[shown], truth[shown], threshold)
-    figures.save(figures.draw_confusion(counts, (dataset.positive, negative)), out / f"confusion_{shown}.png")
+    plots.save(plots.draw_history(history), out / "history.png")
+    plots.save(plots.draw_roc(curves, threshold), out / "roc.png")
+    counts = roc.confuse(scores[shown], truth[shown], threshold)
+    plots.save(plots.draw_confusion(counts, (dataset.positive, negative)), out / f"confusion_{shown}.png")
 
 
 def _write_typicality(path: Path, typicality: Typicality) -> None:

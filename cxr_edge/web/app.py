@@ -16,13 +16,13 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from cxr_edge import RESEARCH_ONLY, __version__
 from cxr_edge.errors import CxrEdgeError, RequestRefusedError
-from cxr_edge.web.drain import Drain
-from cxr_edge.web.films import thumbnail
-from cxr_edge.web.guard import Guard
+from cxr_edge.system.about import RESEARCH_ONLY, __version__
+from cxr_edge.web.app_state import Site
+from cxr_edge.web.http.drain import Drain
+from cxr_edge.web.http.guard import Guard
 from cxr_edge.web.results import Result, csv_head, tidy_name
-from cxr_edge.web.site import Site
+from cxr_edge.web.samples import thumbnail
 
 __all__ = ["make_app"]
 

@@ -13,10 +13,13 @@ from typing import Any
 
 from PIL import Image
 
-from cxr_edge import RESEARCH_ONLY, explain, images, rows
-from cxr_edge.classify import Prediction
-from cxr_edge.web.catalog import Model
-from cxr_edge.web.films import encode_jpeg
+from cxr_edge.imaging import decoder, overlay
+from cxr_edge.inference import rows
+from cxr_edge.inference.classify import Prediction
+from cxr_edge.system.about import RESEARCH_ONLY
+from cxr_edge.system.text import csv_cell, csv_record, printable
+from cxr_edge.web.models.catalog import Model
+from cxr_edge.web.samples import encode_jpeg
 
 __all__ = ["Agreement", "Answer", "Clash", "Decoded", "Result", "compare", "csv_head", "decode", "tidy_name"]
 
@@ -34,7 +37,7 @@ _COLUMNS = (
 class Decoded:
     """A film that was read, in the forms that are wanted of it."""
 
-    film: images.Film
+    film: decoder.Film
     picture: Image.Image
     decode_ms: float
 
@@ -116,7 +119,7 @@ class Result:
             facts = json.loads(rows.to_json(answer.prediction))
             facts |= {"film": self.name, "model": answer.model.key, "agreement": self.agreement.kind}
             facts["warnings"] = "; ".join(answer.prediction.warnings)
-            yield rows.csv_record([rows.csv_cell(facts[column]) for column in _COLUMNS])
+            yield csv_record([csv_cell(facts[column]) for column in _COLUMNS])
 
     def preview(self) -> str:
         """Return the film as a data URI, no side over 640 pixels."""
@@ -127,26 +130,26 @@ class Result:
         if answer.prediction.heatmap is None:
             return ""
         buffer = io.BytesIO()
-        explain.layer(answer.prediction.heatmap, (_LAYER_PX, _LAYER_PX)).save(buffer, "PNG", compress_level=3)
+        overlay.layer(answer.prediction.heatmap, (_LAYER_PX, _LAYER_PX)).save(buffer, "PNG", compress_level=3)
         return _data_uri("image/png", buffer.getvalue())
 
 
 def decode(content: bytes, name: str) -> Decoded:
     """Read a film. Raises ImageError, UnsafeFileError, MissingExtraError."""
     start_s = time.perf_counter()
-    film, picture = images.read_with_picture(content, name=name)
+    film, picture = decoder.read_with_picture(content, name=name)
     return Decoded(film, picture, (time.perf_counter() - start_s) * 1e3)
 
 
 def csv_head() -> str:
     """Return the head of the CSV."""
-    return rows.csv_record(_COLUMNS)
+    return csv_record(_COLUMNS)
 
 
 def tidy_name(name: str) -> str:
     """Return the last part of a film's name as a line of printable text."""
     last = PurePath(name.replace("\\", "/")).name
-    return rows.printable(last)[:_MAX_NAME] or "film"
+    return printable(last)[:_MAX_NAME] or "film"
 
 
 def compare(answers: Sequence[Answer]) -> Agreement:

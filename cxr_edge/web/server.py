@@ -9,10 +9,10 @@ from collections.abc import Callable
 import uvicorn
 
 from cxr_edge.errors import UsageError
-from cxr_edge.progress import say
+from cxr_edge.system.progress import say
 from cxr_edge.web.app import make_app
+from cxr_edge.web.app_state import Site
 from cxr_edge.web.options import ServeOptions
-from cxr_edge.web.site import Site
 
 __all__ = ["listen", "make_server", "serve"]
 

@@ -1,4 +1,4 @@
-"""Films for the tests of the app's Java, each with what cxr_edge/images.py and explain.py make of it."""
+"""Films for the tests of the app's Java, each with what cxr_edge/imaging/decoder.py and explain.py make of it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
-from cxr_edge import explain, images
 from cxr_edge.errors import CxrEdgeError
-from cxr_edge.phantom.film import render
+from cxr_edge.imaging import decoder
+from cxr_edge.imaging.overlay import overlay
+from cxr_edge.phantom.radiograph import render
 
 __all__ = [
     "write_film",
@@ -68,7 +69,7 @@ def _turned(orientation: int) -> Image.Exif:
 
 def write_film(folder: Path, name: str, content: bytes) -> None:
     """Write a film, its facts and contract pixels by Python, and for the platform's formats the decoded pixels."""
-    film = images.read(content)
+    film = decoder.read(content)
     path = folder / name
     path.write_bytes(content)
     warnings = [code for note in film.warnings for start, code in _WARNINGS.items() if note.startswith(start)]
@@ -192,7 +193,7 @@ def write_refused(folder: Path) -> None:
     for reason, contents in cases.items():
         for number, content in enumerate(contents):
             try:
-                images.read(content)
+                decoder.read(content)
             except CxrEdgeError:
                 (folder / f"{number}-{reason}.bin").write_bytes(content)
             else:
@@ -213,7 +214,7 @@ def write_real(source: Path, folder: Path) -> None:
     for path in sorted(source.iterdir()):
         content = path.read_bytes()
         try:
-            kind = images.read(content).format
+            kind = decoder.read(content).format
         except CxrEdgeError:
             continue
         if kind in ("JPEG", "PNG", "WEBP"):
@@ -239,5 +240,5 @@ def write_overlays(folder: Path) -> None:
             path = folder / f"{number}-{width}x{height}.map"
             path.write_bytes(values.astype("<f4").tobytes())
             path.with_suffix(".film").write_bytes(struct.pack(">II", width, height) + film.tobytes())
-            marked = explain.overlay(Image.fromarray(film), values)
+            marked = overlay(Image.fromarray(film), values)
             path.with_suffix(".overlay").write_bytes(np.asarray(marked).tobytes())

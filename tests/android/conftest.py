@@ -15,7 +15,7 @@ from android_demo.apk.archives import write_entries
 from android_demo.apk.compile import Runtimes
 from android_demo.apk.downloads import fetch
 from android_demo.apk.tools import BuildError, require, run
-from cxr_edge.bundle import Bundle
+from cxr_edge.bundles.bundle import Bundle
 from tests import models
 from tests.android import bionic, cases, jvm
 from tests.android import screen_run as screens

@@ -15,9 +15,11 @@ from android_demo.apk import pins
 from android_demo.apk.compile import Runtimes
 from android_demo.apk.downloads import ROOT, cache_folder, fetch
 from android_demo.apk.tools import BuildError, require, run
-from cxr_edge import classify, files, runtimes
-from cxr_edge.bundle import Bundle
-from cxr_edge.phantom.film import render
+from cxr_edge import models
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.inference import classify
+from cxr_edge.phantom.radiograph import render
+from cxr_edge.system import files
 
 __all__ = ["ScreenRun", "fetch_jars", "run_screen_tests", "write_cases"]
 
@@ -64,7 +66,7 @@ def write_cases(bundle: Bundle, folder: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     picture.transpose(Image.Transpose.ROTATE_90).save(folder / "film.jpg", quality=90, exif=exif)
-    runtime = runtimes.open_artifact(bundle, bundle.artifact("model_int8.onnx"))
+    runtime = models.open_model(bundle, bundle.artifact("model_int8.onnx"))
     answer = classify.predict(runtime, bundle.manifest, folder / "film.png")
     runtime.close()
     expected = f"{answer.label}\nP({answer.positive}) {answer.probability:.3f}, threshold {answer.threshold:.3f}"

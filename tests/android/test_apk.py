@@ -14,8 +14,8 @@ from android_demo.apk.compile import MIN_SDK, platform_api
 from android_demo.apk.dex import Dex, Reference, read_dex
 from android_demo.apk.downloads import ROOT
 from android_demo.apk.tools import BuildError, run
-from cxr_edge import files
-from cxr_edge.bundle import Bundle
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.system import files
 
 MAX_BYTES = 25e6
 RESOURCES = ROOT / "android_demo" / "app" / "src" / "main" / "res"

@@ -10,7 +10,7 @@ import pytest
 from android_demo.apk import downloads, pins
 from android_demo.apk.downloads import Pin
 from android_demo.apk.tools import BuildError
-from cxr_edge.files import sha256_bytes
+from cxr_edge.system.files import sha256_bytes
 
 
 @pytest.fixture

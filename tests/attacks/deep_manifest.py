@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cxr_edge.bundle import MANIFEST_NAME
+from cxr_edge.bundles.manifest import MANIFEST_NAME
 
 CODE, FACT = 1, "not valid JSON"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_edge.bundle import Bundle
-from cxr_edge.files import sha256_bytes
-from cxr_edge.vectors import VECTORS_NAME
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.golden import VECTORS_NAME
+from cxr_edge.system.files import sha256_bytes
 from tests import models
 
 CODE, FACT = 1, "FAILED"

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cxr_edge.contract import Pixels
 from cxr_edge.errors import SandboxError
-from cxr_edge.limits import Limits
-from cxr_edge.preflight import check_artifact
-from cxr_edge.runtimes import Pixels
-from cxr_edge.sandbox import run_in_sandbox
+from cxr_edge.preflight.check import check_artifact
+from cxr_edge.processes.limits import Limits
+from cxr_edge.sandbox.runtime import run_in_sandbox
 from tests.attacks import endless_loop, memory_flood, processor_hog
 
 ATTACKS = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.name.startswith("test_"))
@@ -40,7 +40,7 @@ def test_an_attack_ends_with_one_line_and_nothing_left(
     before = sorted(tmp_path.rglob("*"))
     start_s = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "cxr_edge.cli", *arguments],
+        [sys.executable, "-m", "cxr_edge.cli.main", *arguments],
         capture_output=True,
         text=True,
         check=False,

@@ -6,7 +6,7 @@ import stat
 import zipfile
 from pathlib import Path
 
-from cxr_edge.bundle import MANIFEST_NAME
+from cxr_edge.bundles.manifest import MANIFEST_NAME
 from tests import models
 
 CODE, FACT = 4, "a link or no regular file"

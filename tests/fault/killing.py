@@ -23,9 +23,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cxr_edge.bundle import Bundle, default_bundle_path
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.errors import OutputError
-from cxr_edge.files import sha256_bytes, sweep_temporaries, write_bytes
+from cxr_edge.system.files import sha256_bytes, sweep_temporaries, write_bytes
 
 __all__ = ["WRITERS", "Writer", "main"]
 
@@ -118,7 +118,7 @@ class ReportWriter:
 
     def write(self, folder: Path, *, version: int) -> None:
         """See `Writer`: the version is the duration."""
-        from cxr_edge.benchmarks import report
+        from cxr_edge.benchmarks.report import report_files as report
 
         report.write(self._results[version], folder)
 
@@ -126,7 +126,7 @@ class ReportWriter:
         """See `Writer`."""
         from xml.etree import ElementTree
 
-        from cxr_edge.benchmarks import report
+        from cxr_edge.benchmarks.report import report_files as report
 
         ends = {report.HTML_NAME: "</html>", report.CSV_NAME: "", report.MARKDOWN_NAME: ""}
         for name, end in ends.items():

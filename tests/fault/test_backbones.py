@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxr_edge import images, phantom
 from cxr_edge.export import recipes
-from cxr_edge.preflight import check_artifact
+from cxr_edge.imaging import decoder
+from cxr_edge.phantom.radiograph import render
+from cxr_edge.preflight.check import check_artifact
 
 
 @pytest.mark.skipif(not os.environ.get("CXR_EDGE_LONG"), reason="takes minutes; 'make fuzz' runs it")
@@ -19,15 +20,15 @@ from cxr_edge.preflight import check_artifact
 def test_exports_of_every_backbone_pass_the_check(backbone: str, tmp_path: Path) -> None:
     from PIL import Image
 
-    from cxr_edge.export import litert, onnx
-    from cxr_edge.export.deployment import Deployment
-    from cxr_edge.training.model import build_classifier
+    from cxr_edge.export.convert import litert, onnx
+    from cxr_edge.export.graph.deployment import Deployment
+    from cxr_edge.training.network.model import build_classifier
 
     classifier = build_classifier(backbone, weights="none", labels=2, dropout=0.2)
     classifier.save(tmp_path / "model.keras")
     check_artifact((tmp_path / "model.keras").read_bytes(), "keras", "model.keras")
     deployment = Deployment(classifier, None)
-    films = np.stack([images.to_contract(Image.fromarray(phantom.render(seed, "covid").pixels)) for seed in range(4)])
+    films = np.stack([decoder.to_contract(Image.fromarray(render(seed, "covid").pixels)) for seed in range(4)])
     converters: dict[str, Any] = {"tflite": litert, "onnx": onnx}
     for format, converter in converters.items():
         plain = converter.convert_float(deployment)

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_edge.bundle import MANIFEST_NAME, Bundle
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import MANIFEST_NAME
 from tests import models
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -29,7 +30,7 @@ STATUS = Path("/proc/self/status")
 # The command line, which at its end says what the process took.
 MEASURED = f"""
 import atexit, pathlib, sys
-from cxr_edge.cli import main
+from cxr_edge.cli.main import main
 
 atexit.register(lambda: sys.stderr.write(pathlib.Path("{STATUS}").read_text()))
 main()
@@ -79,7 +80,7 @@ def run(place: Path) -> Run:
         environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
         with (stdout or Path(os.devnull)).open("w") as sink:
             return subprocess.run(
-                [sys.executable, "-m", "cxr_edge.cli", *arguments],
+                [sys.executable, "-m", "cxr_edge.cli.main", *arguments],
                 stdout=sink if stdout else subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=environment,
@@ -308,7 +309,7 @@ def test_results_that_go_to_a_full_disk_end_with_one_line(run: Run, arguments: t
 
 
 def test_ctrl_c_ends_with_130_and_one_line(place: Path) -> None:
-    command = [sys.executable, "-m", "cxr_edge.cli", "phantom", "--out", "simulated"]
+    command = [sys.executable, "-m", "cxr_edge.cli.main", "phantom", "--out", "simulated"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
     while not any((place / "simulated").rglob("*.png")) and time.monotonic() < deadline:

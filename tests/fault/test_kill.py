@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from cxr_edge import phantom
-from cxr_edge.bundle import Bundle
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.phantom.sets import write_folder
 from tests.fault import killing
 
 LONG = bool(os.environ.get("CXR_EDGE_LONG"))
@@ -73,10 +73,10 @@ def test_a_full_disk_at_any_file_is_one_line_and_leaves_the_old(harmed: tuple[st
 
 @pytest.mark.skipif(not LONG, reason="takes minutes; 'make fuzz' runs it, and one kill is in test_training_run.py")
 def test_a_training_run_that_is_killed_again_and_again_ends_with_a_whole_bundle(tmp_path: Path) -> None:
-    phantom.write_folder(tmp_path / "films", {"train": 24, "val": 12, "test": 12})
+    write_folder(tmp_path / "films", {"train": 24, "val": 12, "test": 12})
     out = tmp_path / "bundle"
     options = ["--preset", "single", "--weights", "none", "--unfreeze", "0", "--epochs", "6", "--out", str(out)]
-    command = [sys.executable, "-m", "cxr_edge.cli", "train", str(tmp_path / "films"), *options, "--resume"]
+    command = [sys.executable, "-m", "cxr_edge.cli.main", "train", str(tmp_path / "films"), *options, "--resume"]
     rng = random.Random(1)
     for _ in range(8):
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

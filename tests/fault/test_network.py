@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cxr_edge import files
-from cxr_edge.bundle import Bundle
-from cxr_edge.cli import main
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.cli.main import main
+from cxr_edge.system import files
 from tests import benches, models
 
 # Runs a command where there is no network at all, and says how it ended and how often something tried to send.
@@ -103,7 +103,7 @@ def test_every_command_is_watched() -> None:
 
 @pytest.mark.parametrize("command", [("--help",), *((name.split()[0], "--help") for name in COMMANDS)], ids=" ".join)
 def test_help_opens_no_connection(unshare: tuple[str, ...], command: tuple[str, ...]) -> None:
-    assert watch(unshare, sys.executable, "-m", "cxr_edge.cli", *command) == (0, "", 0)
+    assert watch(unshare, sys.executable, "-m", "cxr_edge.cli.main", *command) == (0, "", 0)
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, *SLOW])
@@ -127,7 +127,7 @@ def test_a_command_opens_no_connection(
         monkeypatch.setenv("PATH", str(tmp_path))
     command = name.split()[:2] if name.startswith("report") else name.split()[:1]
     arguments = COMMANDS.get(name) or SLOW.get(name) or ()
-    code, errors, tried = watch(unshare, sys.executable, "-m", "cxr_edge.cli", *command, *arguments)
+    code, errors, tried = watch(unshare, sys.executable, "-m", "cxr_edge.cli.main", *command, *arguments)
 
     assert (code, tried) == (0, 0), errors
     assert "Traceback" not in errors
@@ -139,6 +139,6 @@ def test_scoring_on_this_machine_opens_no_connection(
     monkeypatch.chdir(tmp_path)
     Image.new("L", (300, 300)).save("film.png")
     line = ("score", "film.png", "--out", "scores", "--model", "brightness")
-    code, _, tried = watch(unshare, sys.executable, "-m", "cxr_edge.cli", *line)
+    code, _, tried = watch(unshare, sys.executable, "-m", "cxr_edge.cli.main", *line)
 
     assert (code, tried) == (0, 0)

@@ -14,12 +14,14 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from cxr_edge import runtimes, trust
-from cxr_edge.benchmarks import child, replies
-from cxr_edge.bundle import Bundle, default_bundle_path
-from cxr_edge.cli import main
+from cxr_edge.benchmarks.drift import predictions
+from cxr_edge.benchmarks.measure import worker_client
+from cxr_edge.bundles import trust
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.cli.main import main
 from cxr_edge.errors import PreflightError
 from cxr_edge.export import pipeline
+from cxr_edge.models import open_model
 from tests import models
 from tests.trees import change_tflite
 
@@ -97,7 +99,7 @@ def test_the_shipped_bundle_runs_without_a_sandbox_wherever_it_lies(tmp_path: Pa
     for path in shipped.path.iterdir():
         (tmp_path / "copy" / path.name).write_bytes(path.read_bytes())
     for bundle in (shipped, Bundle.read(tmp_path / "copy")):
-        runtimes.open_artifact(bundle, bundle.artifact("int8")).close()
+        open_model(bundle, bundle.artifact("int8")).close()
 
     assert sandboxes == []
 
@@ -134,7 +136,7 @@ def unsound() -> bytes:
 def test_an_unsound_model_is_refused_before_a_sandbox_starts(tmp_path: Path, sandboxes: list[str]) -> None:
     bundle = models.write_bundle(tmp_path / "unsound", {"model_float32.tflite": unsound()})
     with pytest.raises(PreflightError, match="names tensor 500"):
-        runtimes.open_artifact(bundle, bundle.artifact("float32"))
+        open_model(bundle, bundle.artifact("float32"))
 
     assert sandboxes == []
 
@@ -143,7 +145,7 @@ def test_bench_makes_an_unsound_model_a_row_with_its_reason(tmp_path: Path) -> N
     bundle = models.write_bundle(tmp_path / "mixed", CONTENTS | {"model_int8.tflite": unsound()})
     np.save(tmp_path / "films.npy", np.full((2, 224, 224, 3), 51, np.uint8))
     artifacts = list(bundle.manifest.artifacts.values())
-    answers, failures = replies.predict_all(bundle, artifacts, tmp_path / "films.npy", 2)
+    answers, failures = predictions.predict_all(bundle, artifacts, tmp_path / "films.npy", 2)
 
     assert set(answers) == set(CONTENTS)
     assert "refused before it was opened" in failures["model_int8.tflite"][0]
@@ -152,7 +154,8 @@ def test_bench_makes_an_unsound_model_a_row_with_its_reason(tmp_path: Path) -> N
 def test_the_process_of_a_bench_limits_itself_for_a_strangers_model(strangers: Bundle) -> None:
     request = {"bundle": str(strangers.path), "artifact": "model_float32.tflite", "threads": 1}
     code = (
-        "import json, resource, sys; from cxr_edge.benchmarks import _child; _child._open(json.load(sys.stdin));"
+        "import json, resource, sys; from cxr_edge.benchmarks.measure import worker;"
+        "worker._open(json.load(sys.stdin));"
         "print(json.dumps([resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE)]))"
     )
     limited, free = (
@@ -176,7 +179,7 @@ def test_a_bench_times_a_strangers_model_in_one_process(strangers: Bundle, tmp_p
         "time_s": 0.0,
     }
 
-    assert len(child.ask(request, name="model_float32.onnx")["times_ms"]) == 3
+    assert len(worker_client.ask(request, name="model_float32.onnx")["times_ms"]) == 3
 
 
 def test_an_export_of_a_strangers_classifier_leaves_it_a_strangers(

@@ -21,13 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_edge import images, zipped
-from cxr_edge._worker import pack, to_npy
-from cxr_edge.bundle import Manifest
+from cxr_edge.bundles import bundle_zip
+from cxr_edge.bundles.manifest import Manifest
 from cxr_edge.errors import BundleError, CxrEdgeError, PreflightError, SandboxError
-from cxr_edge.limits import STRICT, Limits, impose
-from cxr_edge.preflight import check_artifact
-from cxr_edge.sandbox_process import SandboxProcess
+from cxr_edge.imaging import decoder
+from cxr_edge.preflight.check import check_artifact
+from cxr_edge.processes.limits import STRICT, Limits, impose
+from cxr_edge.sandbox.process import SandboxProcess
+from cxr_edge.sandbox.worker import pack, to_npy
 from tests import models
 from tests.fuzz import mutants, seeds
 from tests.fuzz.shrink import shrink
@@ -131,7 +132,7 @@ def _read_manifest(content: bytes) -> object:
 
 def _read_zip(content: bytes) -> object:
     with tempfile.TemporaryDirectory() as folder:
-        bundle = zipped.unpack(content, Path(folder) / "out", "mutant.zip")
+        bundle = bundle_zip.unpack(content, Path(folder) / "out", "mutant.zip")
         # Nothing beside the folder that it was to be unpacked to.
         if [path.name for path in Path(folder).iterdir()] != ["out"]:
             raise AssertionError("a mutant wrote outside of its folder")
@@ -164,7 +165,7 @@ def _decode(format: str, numbers: Iterable[str], seed: int) -> Iterator[str]:
         error = ""
         start_s = time.monotonic()
         try:
-            images.read(mutants.make(format, number, seed), name="mutant")
+            decoder.read(mutants.make(format, number, seed), name="mutant")
         except CxrEdgeError as caught:
             error = str(caught)
         tally.add(number, "refused" if error else "answered", 0.0, error)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cxr_edge.bundle import MANIFEST_NAME, Bundle, default_bundle_path
-from cxr_edge.files import sha256_bytes
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.bundles.manifest import MANIFEST_NAME
+from cxr_edge.system.files import sha256_bytes
 from tests import models
 
 __all__ = ["dicom", "jpeg", "manifest", "onnx_layers", "png", "shipped_tflite", "zip_archive"]

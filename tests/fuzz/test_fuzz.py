@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr_edge.bundle import Bundle, default_bundle_path
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.errors import BundleError, PreflightError, SandboxError
-from cxr_edge.preflight import check_artifact
-from cxr_edge.sandbox import run_in_sandbox
+from cxr_edge.preflight.check import check_artifact
+from cxr_edge.sandbox.runtime import run_in_sandbox
 from tests import models
 from tests.fuzz import mutants, seeds
 from tests.fuzz.run import dies, run

@@ -14,17 +14,22 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cxr_edge import files, metrics, phantom
-from cxr_edge.benchmarks import bench, filmset, report
-from cxr_edge.benchmarks.bench import BenchOptions
-from cxr_edge.benchmarks.findings import DriftReport
-from cxr_edge.benchmarks.result import ArtifactResult, BenchResult
-from cxr_edge.benchmarks.verdict import PASS, UNDECIDED
-from cxr_edge.budget import Limits
-from cxr_edge.bundle import Artifact, Bundle
-from cxr_edge.cli import main
-from cxr_edge.dataset import Dataset, open_dataset
+from cxr_edge.benchmarks import run
+from cxr_edge.benchmarks.drift import image_set
+from cxr_edge.benchmarks.drift.drift_result import DriftReport
+from cxr_edge.benchmarks.drift.verdict import PASS, UNDECIDED
+from cxr_edge.benchmarks.report import report_files
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.run import BenchOptions
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import Artifact
+from cxr_edge.cli.main import main
+from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import BundleError, DataError, OutputError, RuntimeFailure, UsageError
+from cxr_edge.metrics import roc
+from cxr_edge.metrics.budget import Limits
+from cxr_edge.phantom.sets import write_folder
+from cxr_edge.system import files
 
 QUICK = BenchOptions(min_runs=4, min_time_s=0.0, warmup_runs=1)
 FLOAT, INT8 = "model_float32.tflite", "model_int8.tflite"
@@ -42,7 +47,7 @@ def films() -> Dataset:
 @pytest.fixture(scope="module")
 def result(tiny_bundle: Bundle, films: Dataset) -> BenchResult:
     """A run with everything that the bundle has, Keras included."""
-    return bench.run(tiny_bundle, films, QUICK, out=None)
+    return run.run(tiny_bundle, films, QUICK, out=None)
 
 
 @pytest.fixture
@@ -103,17 +108,17 @@ def test_bench_reads_the_memory_of_each_artifacts_own_process(result: BenchResul
 def test_bench_scores_are_those_of_the_runtime_in_this_process(
     result: BenchResult, tiny_bundle: Bundle, films: Dataset
 ) -> None:
-    from cxr_edge import runtimes
+    from cxr_edge.models import open_model
 
-    runtime = runtimes.open_artifact(tiny_bundle, tiny_bundle.artifact(INT8))
+    runtime = open_model(tiny_bundle, tiny_bundle.artifact(INT8))
     wanted = runtime.run(films.select(split="test").pixels())["probabilities"][:, tiny_bundle.manifest.positive_index]
     assert _row(result, INT8).drift.scores == pytest.approx(wanted.tolist())  # type: ignore[union-attr]
 
 
 def test_bench_result_is_written_and_read_back(result: BenchResult, tmp_path: Path) -> None:
-    written = report.write(result, tmp_path)
-    assert report.read(written[0]) == result
-    assert max(len(line) for line in report.table(result).splitlines()) <= 120
+    written = report_files.write(result, tmp_path)
+    assert report_files.read(written[0]) == result
+    assert max(len(line) for line in report_files.table(result).splitlines()) <= 120
 
 
 def _drift(result: BenchResult, name: str) -> DriftReport:
@@ -125,21 +130,21 @@ def _drift(result: BenchResult, name: str) -> DriftReport:
 def test_bench_fits_the_threshold_of_each_artifact_anew_on_val(
     result: BenchResult, tiny_bundle: Bundle, films: Dataset
 ) -> None:
-    from cxr_edge import runtimes
+    from cxr_edge.models import open_model
 
     val = films.select(split="val")
-    runtime = runtimes.open_artifact(tiny_bundle, tiny_bundle.artifact(INT8))
+    runtime = open_model(tiny_bundle, tiny_bundle.artifact(INT8))
     scores = runtime.run(val.pixels())["probabilities"][:, tiny_bundle.manifest.positive_index].astype(float)
     positive = np.array([item.label == "covid" for item in val.items])
     transfer = _drift(result, INT8).transfer
     assert transfer.fitted_on == "val"
-    assert transfer.threshold == pytest.approx(metrics.youden_threshold(scores, positive))
+    assert transfer.threshold == pytest.approx(roc.youden_threshold(scores, positive))
 
 
 def test_bench_fits_on_the_measured_films_where_there_are_no_others(copy: Copy, films: Dataset) -> None:
-    found = bench.run(copy(FLOAT, INT8), films.select(split="test"), QUICK, out=None)
+    found = run.run(copy(FLOAT, INT8), films.select(split="test"), QUICK, out=None)
     assert _drift(found, INT8).transfer.fitted_on == "test"
-    assert "(these films themselves, so the rates flatter)" in " ".join(report.table(found).split())
+    assert "(these films themselves, so the rates flatter)" in " ".join(report_files.table(found).split())
 
 
 def test_bench_sets_heat_maps_against_the_masks_and_the_float_artifacts_maps(result: BenchResult) -> None:
@@ -164,7 +169,7 @@ def test_bench_keeps_the_heat_maps_of_the_gallerys_films(result: BenchResult) ->
 
 def test_bench_is_held_to_a_budget(copy: Copy, films: Dataset) -> None:
     limits = Limits(size_mb=5.0, p90_ms=1e6)
-    found = bench.run(copy(FLOAT, INT8), films, QUICK, out=None, limits=limits)
+    found = run.run(copy(FLOAT, INT8), films, QUICK, out=None, limits=limits)
     assert found.budget is not None
     assert found.budget.artifacts == (FLOAT, INT8)
     assert [(miss.artifact, miss.limit) for miss in found.budget.misses] == [(FLOAT, "size_mb")]
@@ -186,19 +191,19 @@ def test_bench_command_ends_with_3_and_names_each_miss(copy: Copy, tmp_path: Pat
 
 
 def _write_films(folder: Path) -> Path:
-    phantom.write_folder(folder, {"val": 6, "test": 8})
+    write_folder(folder, {"val": 6, "test": 8})
     return folder
 
 
 def test_bench_says_so_when_the_reference_is_not_keras(copy: Copy, films: Dataset) -> None:
-    found = bench.run(copy(FLOAT, INT8), films, QUICK, out=None)
+    found = run.run(copy(FLOAT, INT8), films, QUICK, out=None)
     assert found.reference == FLOAT
     assert any("not the float Keras model" in text for text in found.warnings)
-    assert "model_float32.tflite, not the float Keras model" in " ".join(report.table(found).split())
+    assert "model_float32.tflite, not the float Keras model" in " ".join(report_files.table(found).split())
 
 
 def test_bench_makes_a_broken_artifact_a_row_with_its_reason(copy: Copy, films: Dataset) -> None:
-    found = bench.run(copy(FLOAT, broken={INT8: b"\0\0\0\0TFL3" + bytes(100)}), films, QUICK, out=None)
+    found = run.run(copy(FLOAT, broken={INT8: b"\0\0\0\0TFL3" + bytes(100)}), films, QUICK, out=None)
     row = _row(found, INT8)
     assert row.drift is None
     assert len(row.failures) == 1
@@ -209,27 +214,27 @@ def test_bench_makes_a_broken_artifact_a_row_with_its_reason(copy: Copy, films: 
 def test_bench_makes_a_changed_artifact_a_row_with_its_reason(copy: Copy, films: Dataset) -> None:
     bundle = copy(FLOAT, INT8)
     (bundle.path / INT8).write_bytes(b"other")
-    found = bench.run(bundle, films, QUICK, out=None)
+    found = run.run(bundle, films, QUICK, out=None)
     assert "sha256 differs" in _row(found, INT8).failures[0]
 
 
 def test_bench_fails_when_no_reference_runs(copy: Copy, films: Dataset) -> None:
     with pytest.raises(RuntimeFailure, match=f"nothing to compare with runs: {FLOAT}"):
-        bench.run(copy(INT8, broken={FLOAT: b"not a model"}), films, QUICK, out=None)
+        run.run(copy(INT8, broken={FLOAT: b"not a model"}), films, QUICK, out=None)
 
 
 def test_bench_fails_without_a_reference_in_the_bundle(copy: Copy, films: Dataset) -> None:
     with pytest.raises(BundleError, match=r"has none of model\.keras"):
-        bench.run(copy(INT8), films, QUICK, out=None)
+        run.run(copy(INT8), films, QUICK, out=None)
 
 
 def test_bench_times_every_thread_count(copy: Copy, films: Dataset) -> None:
-    found = bench.run(copy(FLOAT), films, dataclasses.replace(QUICK, threads=(1, 2)), out=None)
+    found = run.run(copy(FLOAT), films, dataclasses.replace(QUICK, threads=(1, 2)), out=None)
     assert [latency.threads for latency in _row(found, FLOAT).latencies] == [1, 2]
 
 
 def test_bench_goes_on_until_the_time_asked_for_has_passed(copy: Copy, films: Dataset) -> None:
-    found = bench.run(copy(FLOAT), films, dataclasses.replace(QUICK, min_time_s=0.8), out=None)
+    found = run.run(copy(FLOAT), films, dataclasses.replace(QUICK, min_time_s=0.8), out=None)
     (latency,) = _row(found, FLOAT).latencies
     assert math.fsum(time for turn in latency.times_ms for time in turn) > 0.6e3
 
@@ -247,13 +252,13 @@ def test_bench_refuses_options_that_cannot_be(
     tiny_bundle: Bundle, films: Dataset, changes: dict[str, tuple[str, ...]], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        bench.run(tiny_bundle, films, dataclasses.replace(QUICK, **changes), out=None)  # type: ignore[arg-type]
+        run.run(tiny_bundle, films, dataclasses.replace(QUICK, **changes), out=None)  # type: ignore[arg-type]
 
 
 def test_bench_refuses_films_of_one_class(tiny_bundle: Bundle, films: Dataset) -> None:
     one = dataclasses.replace(films, items=tuple(item for item in films.items if item.label == "covid"))
     with pytest.raises(DataError, match="needs at least 2 of each"):
-        bench.run(tiny_bundle, one, QUICK, out=None)
+        run.run(tiny_bundle, one, QUICK, out=None)
 
 
 def test_bench_refuses_a_place_it_cannot_write_before_it_measures(
@@ -261,18 +266,19 @@ def test_bench_refuses_a_place_it_cannot_write_before_it_measures(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
-        bench.run(tiny_bundle, films, QUICK, out=tmp_path / "file" / "out")
+        run.run(tiny_bundle, films, QUICK, out=tmp_path / "file" / "out")
 
 
 def test_bench_never_loads_tensorflow_or_a_runtime_into_its_own_process() -> None:
-    code = "import sys; from cxr_edge.benchmarks import bench, filmset, report; print(sorted(sys.modules))"
+    modules = "cxr_edge.benchmarks.run, cxr_edge.benchmarks.drift.image_set, cxr_edge.benchmarks.report.report_files"
+    code = f"import sys, {modules}; print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not [name for name in ("tensorflow", "keras", "onnxruntime", "ai_edge_litert") if f"'{name}'" in loaded]
 
 
 def test_bench_times_the_films_of_the_set(films: Dataset) -> None:
     pixels = films.select(split="test").pixels()
-    picked = filmset.pick_films(np.concatenate([pixels, 255 - pixels]), seed=0)
+    picked = image_set.pick_films(np.concatenate([pixels, 255 - pixels]), seed=0)
     assert len(picked) == 16
     assert len({film.tobytes() for film in picked}) == 16
 
@@ -282,7 +288,7 @@ def test_bench_without_tensorflow_takes_the_next_reference_and_says_why(
 ) -> None:
     (tmp_path / "keras.py").write_text("raise ImportError('not here')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    found = bench.run(copy("model.keras", FLOAT), films, QUICK, out=None)
+    found = run.run(copy("model.keras", FLOAT), films, QUICK, out=None)
     assert found.reference == FLOAT
     assert "pip install 'cxr-edge[train]'" in _row(found, "model.keras").failures[0]
     assert any("pip install 'cxr-edge[train]'" in text for text in found.warnings)

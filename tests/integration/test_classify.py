@@ -11,18 +11,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_edge import files, images, phantom, runtimes
-from cxr_edge.bundle import Bundle
-from cxr_edge.classify import choose_artifact, classify, find_images
+from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.errors import BundleError
-from cxr_edge.explain import write
-from cxr_edge.rows import to_json
+from cxr_edge.imaging import decoder
+from cxr_edge.inference.classify import choose_artifact, classify, find_images
+from cxr_edge.inference.explain import write
+from cxr_edge.inference.rows import to_json
+from cxr_edge.models import open_model
+from cxr_edge.phantom.radiograph import render
+from cxr_edge.system import files
 
 CORE_ONLY = """
 import sys
 from pathlib import Path
 from cxr_edge import classify, rows
-from cxr_edge.bundle import Bundle
+from cxr_edge.bundles.bundle import Bundle
 
 bundle = Bundle.read(Path(sys.argv[1]))
 print(*rows.format_json(classify.classify(bundle, classify.choose_artifact(bundle), [Path(sys.argv[2])])))
@@ -35,7 +38,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of two simulated films with an empty file between them."""
     folder = tmp_path_factory.mktemp("films")
     for seed, name in ((1, "a.png"), (2, "c.png")):
-        Image.fromarray(phantom.render(seed, "covid").pixels).save(folder / name)
+        Image.fromarray(render(seed, "covid").pixels).save(folder / name)
     (folder / "b.png").touch()
     return folder
 
@@ -53,7 +56,7 @@ def test_classify_answers_for_every_film_around_a_bad_one(tiny_bundle: Bundle, f
 def test_classify_gives_what_the_artifact_gives(tiny_bundle: Bundle, films: Path) -> None:
     artifact = choose_artifact(tiny_bundle)
     (prediction,) = classify(tiny_bundle, artifact, [films / "a.png"])
-    outputs = runtimes.open_artifact(tiny_bundle, artifact).run(images.read(films / "a.png").pixels[np.newaxis])
+    outputs = open_model(tiny_bundle, artifact).run(decoder.read(films / "a.png").pixels[np.newaxis])
 
     assert list(prediction.probabilities) == list(tiny_bundle.manifest.labels)
     assert list(prediction.probabilities.values()) == outputs["probabilities"][0].tolist()

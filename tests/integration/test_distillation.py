@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxr_edge import phantom
-from cxr_edge.bundle import Bundle
-from cxr_edge.dataset import open_dataset
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import UsageError
+from cxr_edge.phantom.sets import write_folder
 from cxr_edge.training.augment import NONE
 from cxr_edge.training.distillation import DistillationLoss, Teacher, Teachers, start_as
-from cxr_edge.training.films import load_films
 from cxr_edge.training.fit import Checkpoint, fit
-from cxr_edge.training.model import build_classifier
+from cxr_edge.training.network.model import build_classifier
 from cxr_edge.training.options import build
 from cxr_edge.training.train import train
+from cxr_edge.training.training_set import load_films
 
 BLACK = np.zeros((3, 224, 224, 3), np.uint8)
 
@@ -31,7 +31,7 @@ def says(*answer: float) -> Any:
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("films")
-    phantom.write_folder(folder, {"train": 16, "val": 8, "test": 8})
+    write_folder(folder, {"train": 16, "val": 8, "test": 8})
     return folder
 
 
@@ -62,7 +62,7 @@ def test_a_film_is_shown_to_those_who_know_its_source() -> None:
 def test_a_teacher_from_elsewhere_answers_the_same(teacher: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     films = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
     ours = Teachers.open([teacher], teacher.manifest.labels).score(films, ["a", "b"])
-    monkeypatch.setattr("cxr_edge.trust.is_ours", lambda digest: False)
+    monkeypatch.setattr("cxr_edge.bundles.trust.is_ours", lambda digest: False)
     theirs = Teachers.open([teacher], teacher.manifest.labels).score(films, ["a", "b"])
     assert theirs == pytest.approx(ours, abs=1e-4)
 
@@ -143,6 +143,6 @@ def test_the_student_starts_as_the_first_teacher(teacher: Bundle, monkeypatch: p
 
     with pytest.raises(UsageError, match="is mobilenetv2, and the student starts as a copy"):
         start_as(build_classifier("xception", weights="none"), teacher)
-    monkeypatch.setattr("cxr_edge.trust.is_ours", lambda digest: False)
+    monkeypatch.setattr("cxr_edge.bundles.trust.is_ours", lambda digest: False)
     with pytest.raises(UsageError, match="was not made here"):
         start_as(student, teacher)

@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 from click.testing import CliRunner
 
-from cxr_edge.benchmarks import bench, devices, elsewhere, report
-from cxr_edge.benchmarks.bench import BenchOptions
-from cxr_edge.benchmarks.devices import emulated
-from cxr_edge.benchmarks.devices.userland import Userland
-from cxr_edge.bundle import Bundle
-from cxr_edge.cli import main
-from cxr_edge.dataset import open_dataset
+from cxr_edge.benchmarks import run
+from cxr_edge.benchmarks.devices import registry
+from cxr_edge.benchmarks.devices.emulation import emulated
+from cxr_edge.benchmarks.devices.emulation.userland import Userland
+from cxr_edge.benchmarks.measure import other_devices
+from cxr_edge.benchmarks.report import report_files
+from cxr_edge.benchmarks.run import BenchOptions
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.cli.main import main
+from cxr_edge.data.dataset import open_dataset
 
 
 def test_an_emulated_pi_gives_drift_and_withholds_latency(
@@ -28,7 +31,7 @@ def test_an_emulated_pi_gives_drift_and_withholds_latency(
     cache.mkdir(parents=True)
     (cache / arm64_userland.folder.name).symlink_to(arm64_userland.folder)
     options = BenchOptions(("cpu", "pi-emulated:a53"), min_runs=4, min_time_s=0.0, warmup_runs=1, batch=2)
-    result = bench.run(brightness_bundle, films, options, out=None)
+    result = run.run(brightness_bundle, films, options, out=None)
     for row in result.artifacts:
         assert row.failures == ()
         (there,) = row.elsewhere
@@ -39,11 +42,11 @@ def test_an_emulated_pi_gives_drift_and_withholds_latency(
         assert row.drift is not None
         np.testing.assert_allclose(there.drift.scores, row.drift.scores, rtol=1e-6)
         assert [item.kind for item in row.latencies] == ["measured"]
-    lines = report.table(result).splitlines()
+    lines = report_files.table(result).splitlines()
     assert max(map(len, lines)) <= 120
     at = next(number for number, line in enumerate(lines) if line.startswith("pi-emulated:a53 (emulated): cortex-a53"))
     assert lines[at + 1].startswith(f"  {result.artifacts[0].name}: 0 flips")
-    assert report.read(report.write(result, tmp_path)[0]) == result
+    assert report_files.read(report_files.write(result, tmp_path)[0]) == result
 
 
 def test_an_emulated_pi_does_not_run_keras(arm64_userland: Userland, brightness_bundle: Bundle) -> None:
@@ -78,5 +81,5 @@ def test_an_artifact_without_a_published_figure_is_a_row_with_its_reason(
 
 
 def test_devices_that_time_are_those_that_measure() -> None:
-    opened = {name: devices.open(name) for name in ("cpu", "pi-estimate:pi3")}
-    assert elsewhere.timed(opened) == ["cpu"]
+    opened = {name: registry.open(name) for name in ("cpu", "pi-estimate:pi3")}
+    assert other_devices.timed(opened) == ["cpu"]

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_edge import images, phantom
-from cxr_edge.benchmarks.devices.userland import Userland
-from cxr_edge.bundle import Bundle, default_bundle_path
-from cxr_edge.classify import choose_artifact, classify
+from cxr_edge.benchmarks.devices.emulation.userland import Userland
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.errors import CxrEdgeError
+from cxr_edge.imaging import decoder
+from cxr_edge.inference.classify import choose_artifact, classify
+from cxr_edge.phantom.radiograph import render
 
 PIXELS = """
 import hashlib, sys
@@ -46,7 +47,7 @@ def package(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def films(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """A film in every form that is read without an extra: formats, depths, colours, orientations, sizes."""
     folder = tmp_path_factory.mktemp("films")
-    film = Image.fromarray(phantom.render(1, "covid").pixels)
+    film = Image.fromarray(render(1, "covid").pixels)
     large = film.resize((701, 533), Image.Resampling.BICUBIC)
     tinted = Image.merge("RGB", (large, large.point(lambda grey: grey // 2), large.rotate(90, expand=False)))
     deep = np.asarray(large).astype(np.uint16) * 16 + 3
@@ -79,7 +80,7 @@ def emulate(userland: Userland, package: Path, *arguments: str, more: tuple[Path
 
 def read_here(film: Path) -> str:
     try:
-        return hashlib.sha256(images.read(film).pixels.tobytes()).hexdigest()
+        return hashlib.sha256(decoder.read(film).pixels.tobytes()).hexdigest()
     except CxrEdgeError as error:
         return str(error)
 

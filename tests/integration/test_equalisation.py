@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from cxr_edge.export.equalisation import EqualisationOptions, equalise
-from cxr_edge.export.simulation import list_nodes, quantize_activations, run_node
+from cxr_edge.export.repair.equalisation import EqualisationOptions, equalise
+from cxr_edge.export.repair.simulation import list_nodes, quantize_activations, run_node
 
 
 @pytest.fixture(scope="module")

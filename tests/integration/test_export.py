@@ -15,17 +15,19 @@ import numpy as np
 import onnx as onnx_library
 import pytest
 
-from cxr_edge import files, runtimes
-from cxr_edge.bundle import Bundle, default_bundle_path
-from cxr_edge.dataset import open_dataset
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import BundleError, ExportError, UsageError
-from cxr_edge.export import conversion, litert, pipeline
-from cxr_edge.export.calibration import choose_films
-from cxr_edge.export.deployment import Deployment
-from cxr_edge.export.folding import fold_batch_norm
+from cxr_edge.export import conversion, pipeline
+from cxr_edge.export.calibration_set import choose_films
+from cxr_edge.export.convert import litert
+from cxr_edge.export.graph.deployment import Deployment
+from cxr_edge.export.graph.folding import fold_batch_norm
 from cxr_edge.export.recipes import RECIPES
+from cxr_edge.models import open_model
 from cxr_edge.runtimes.keras import load_model
-from cxr_edge.training.model import backbone_of, build_classifier
+from cxr_edge.system import files
+from cxr_edge.training.network.model import backbone_of, build_classifier
 from tests.gradcam import grad_cam
 
 TFLITE = ("float32", "float16", "dynamic", "int8", "int16x8")
@@ -47,7 +49,7 @@ def classifier(tiny_bundle: Bundle) -> keras.Model:
 def outputs(tiny_bundle: Bundle, pixels: np.ndarray) -> dict[str, Any]:
     found = {}
     for name in NAMES:
-        runtime = runtimes.open_artifact(tiny_bundle, tiny_bundle.artifact(name), threads=2)
+        runtime = open_model(tiny_bundle, tiny_bundle.artifact(name), threads=2)
         found[name] = runtime.run(pixels)
         runtime.close()
     return found
@@ -91,7 +93,7 @@ def test_float32_typicality_is_that_of_training(
 ) -> None:
     import io
 
-    from cxr_edge.training.typicality import Typicality
+    from cxr_edge.training.network.typicality import Typicality
 
     with np.load(io.BytesIO(tiny_bundle.file_bytes("typicality.npz"))) as stored:
         model = Typicality(stored["mean"], stored["axes"], float(stored["rest"]), float(stored["limit"]))
@@ -138,7 +140,7 @@ def test_int8_is_a_third_of_float32(tiny_bundle: Bundle) -> None:
 
 
 def test_onnx_takes_any_batch_and_gives_the_same_rows(tiny_bundle: Bundle, pixels: np.ndarray) -> None:
-    runtime = runtimes.open_artifact(tiny_bundle, tiny_bundle.artifact("model_int8.onnx"))
+    runtime = open_model(tiny_bundle, tiny_bundle.artifact("model_int8.onnx"))
     whole = runtime.run(pixels)["probabilities"]
     single = np.concatenate([runtime.run(pixels[row : row + 1])["probabilities"] for row in range(len(pixels))])
     assert np.abs(whole - single).max() <= 1e-5
@@ -249,7 +251,7 @@ def test_a_killed_export_leaves_the_old_bundle_whole(tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     pipeline.export(Bundle.read(default_bundle_path()), pipeline.ExportOptions(formats=("tflite",)), out)
     before = (out / "manifest.json").read_bytes()
-    command = [sys.executable, "-m", "cxr_edge.cli", "export", "--quantize", "float16", "--out", str(out)]
+    command = [sys.executable, "-m", "cxr_edge.cli.main", "export", "--quantize", "float16", "--out", str(out)]
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
     deadline = time.monotonic() + 120
     while run.poll() is None and time.monotonic() < deadline:

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr_edge import vectors
-from cxr_edge.bundle import Artifact, Bundle
+from cxr_edge.bundles import golden as vectors
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import ExportError
 from cxr_edge.export import golden
-from cxr_edge.files import sha256_bytes
-from cxr_edge.verify import verify
+from cxr_edge.inference.verify import verify
+from cxr_edge.system.files import sha256_bytes
 
 
 def read_all(bundle: Bundle) -> dict[str, tuple[Artifact, bytes]]:

@@ -11,12 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr_edge.benchmarks import bench, devices
-from cxr_edge.benchmarks.bench import BenchOptions
-from cxr_edge.benchmarks.devices import DeviceOptions, apt
+from cxr_edge.benchmarks import run
+from cxr_edge.benchmarks.devices import registry
+from cxr_edge.benchmarks.devices.base import DeviceOptions
+from cxr_edge.benchmarks.devices.emulation import apt
 from cxr_edge.benchmarks.devices.gpu import GpuDevice
-from cxr_edge.bundle import Artifact, Bundle
-from cxr_edge.dataset import open_dataset
+from cxr_edge.benchmarks.run import BenchOptions
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import Artifact
+from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import CxrEdgeError, DeviceError, RuntimeFailure, UsageError
 from tests import models
 
@@ -73,7 +76,7 @@ def test_an_accelerator_answers_as_the_cpu_does_and_is_labelled_software(
     films = dataclasses.replace(films, items=films.items[:4])
     device = f"gpu:{accelerator}"
     options = BenchOptions((device,), min_runs=4, min_time_s=0.0, warmup_runs=1, batch=2, allow_software_gpu=True)
-    result = bench.run(brightness_bundle, films, options, out=None)
+    result = run.run(brightness_bundle, films, options, out=None)
     row = next(row for row in result.artifacts if row.name == name)
     assert row.failures == ()
     (latency,) = row.latencies
@@ -90,11 +93,11 @@ def test_an_accelerator_answers_as_the_cpu_does_and_is_labelled_software(
 @pytest.mark.parametrize("accelerator", ["webgpu", "litert"])
 def test_a_software_adapter_is_not_taken_unasked(lavapipe: Path, accelerator: str) -> None:
     with pytest.raises(DeviceError, match=r"finds no graphics processor here.*--allow-software-gpu"):
-        devices.open(f"gpu:{accelerator}")
+        registry.open(f"gpu:{accelerator}")
 
 
 def test_int8_is_refused_on_webgpu(lavapipe: Path) -> None:
-    device = devices.open("gpu", SOFTWARE)
+    device = registry.open("gpu", SOFTWARE)
     assert "no int8 arithmetic" in (device.refuse(artifact("model_int8.onnx", "onnx", "int8")) or "")
     assert device.refuse(artifact("model_float32.tflite", "tflite", "float32")) == "gpu:webgpu runs .onnx files"
     assert device.refuse(artifact("model_float32.onnx", "onnx", "float32")) is None
@@ -103,7 +106,7 @@ def test_int8_is_refused_on_webgpu(lavapipe: Path) -> None:
 def test_cuda_without_a_driver_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DeviceError, match="no NVIDIA driver"):
-        devices.open("gpu:cuda")
+        registry.open("gpu:cuda")
 
 
 def test_cuda_never_falls_back_to_the_cpu() -> None:
@@ -131,4 +134,4 @@ def test_without_a_driver_an_accelerator_is_an_error_and_not_the_cpu(
 
 def test_an_accelerator_that_is_not_known_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="choose from: gpu:webgpu, gpu:cuda, gpu:litert"):
-        devices.open("gpu:metal")
+        registry.open("gpu:metal")

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cxr_edge import RESEARCH_ONLY, phantom
-from cxr_edge.bundle import Bundle, default_bundle_path
-from cxr_edge.classify import choose_artifact, classify
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.inference.classify import choose_artifact, classify
+from cxr_edge.phantom.radiograph import render
+from cxr_edge.system.about import RESEARCH_ONLY
 
 ROOT = Path(__file__).resolve().parents[2]
 # A package more is a megabyte more on every Pi, and one more to trust: it is not to come unnoticed.
@@ -42,7 +43,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
-    Image.fromarray(phantom.render(1, "covid").pixels).save(tmp_path / "film.png")
+    Image.fromarray(render(1, "covid").pixels).save(tmp_path / "film.png")
     return tmp_path / "film.png"
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxr_edge import runtimes
-from cxr_edge.bundle import Bundle
-from cxr_edge.dataset import open_dataset
-from cxr_edge.export.calibration import choose_films
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.data.dataset import open_dataset
+from cxr_edge.export.calibration_set import choose_films
 from cxr_edge.export.recipes import RECIPES
+from cxr_edge.runtimes.registry import open_content
 
 TFLITE = ("float32", "float16", "dynamic", "int8", "int16x8")
 ONNX = ("float32", "float16", "int8")
@@ -47,7 +47,7 @@ def openvino() -> Any:
 
 
 def ours(name: str, content: bytes, pixels: np.ndarray) -> dict[str, Any]:
-    runtime = runtimes.open_model(content, name.rpartition(".")[2])
+    runtime = open_content(content, name.rpartition(".")[2])
     answers = dict(runtime.run(pixels))
     runtime.close()
     return answers

@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cxr_edge import images
+from cxr_edge.contract import Pixels
 from cxr_edge.errors import ImageError
+from cxr_edge.imaging import decoder
 
 # File -> format by content, upright width and height, and the warnings, each by its first words.
 READ = {
@@ -65,13 +66,13 @@ def odd(real_data: Path) -> Path:
     return real_data / "odd"
 
 
-def read(path: Path) -> images.Film:
+def read(path: Path) -> decoder.Film:
     if path.suffix == ".dcm":
         pytest.importorskip("pydicom", reason="the extra 'dicom' is not installed")
-    return images.read(path)
+    return decoder.read(path)
 
 
-def difference(one: images.Pixels, other: images.Pixels) -> npt.NDArray[np.int64]:
+def difference(one: Pixels, other: Pixels) -> npt.NDArray[np.int64]:
     levels: npt.NDArray[np.int64] = np.abs(one.astype(np.int64) - other)
     return levels
 
@@ -101,7 +102,7 @@ def test_read_refuses_odd_input_in_one_line(odd: Path, file: str) -> None:
 
 @pytest.mark.parametrize("file", LIKE_REFERENCE)
 def test_read_gives_the_reference_picture(odd: Path, file: str) -> None:
-    reference = images.read(odd / "d_reference_512.png").pixels
+    reference = decoder.read(odd / "d_reference_512.png").pixels
     assert difference(read(odd / file).pixels, reference).mean() <= LIKE_REFERENCE[file]
 
 
@@ -117,20 +118,20 @@ def test_monochrome1_is_inverted(odd: Path) -> None:
 @pytest.mark.parametrize("file", ["rgba.png", "png_named_jpg.jpg", "tiny_156px.png", "arrows_black_white.png"])
 def test_alpha_changes_nothing_when_opaque(odd: Path, file: str) -> None:
     with Image.open(odd / file) as picture:
-        expected = images.to_contract(picture.convert("RGB"))
+        expected = decoder.to_contract(picture.convert("RGB"))
     assert np.array_equal(read(odd / file).pixels, expected)
 
 
 def test_an_rgba_film_reads_like_its_grey_version(odd: Path) -> None:
     with Image.open(odd / "rgba.png") as picture:
-        expected = images.to_contract(picture.convert("L"))
+        expected = decoder.to_contract(picture.convert("L"))
     assert difference(read(odd / "rgba.png").pixels, expected).max() <= 1
 
 
 def test_a_palette_is_resolved_to_its_colours(odd: Path) -> None:
     with Image.open(odd / "palette_colour_marks.png") as picture:
         expected = np.asarray(picture.convert("RGB"))
-    assert np.array_equal(np.asarray(images.decode(odd / "palette_colour_marks.png")), expected)
+    assert np.array_equal(np.asarray(decoder.decode(odd / "palette_colour_marks.png")), expected)
 
 
 def test_lossless_jpeg_is_decoded_when_the_modality_is_right(odd: Path) -> None:
@@ -140,7 +141,7 @@ def test_lossless_jpeg_is_decoded_when_the_modality_is_right(odd: Path) -> None:
     dataset.Modality = "DX"
     buffer = io.BytesIO()
     dataset.save_as(buffer)
-    shown = np.asarray(images.decode(buffer.getvalue()))
+    shown = np.asarray(decoder.decode(buffer.getvalue()))
     # The file's window, centre 40 and width 400, takes -160 to 239 to black to white.
     expected = np.clip((dataset.pixel_array - 39.5) / 399.0 + 0.5, 0.0, 1.0) * 255.0
     assert np.array_equal(shown, np.rint(expected))
@@ -149,4 +150,4 @@ def test_lossless_jpeg_is_decoded_when_the_modality_is_right(odd: Path) -> None:
 def test_real_films_give_no_warning(real_data: Path) -> None:
     # Every 30th of the 1501; all of them were measured once (docs/adr/0003-image-decoding.md).
     films = sorted((real_data / "cxr").rglob("*.jpg"))[::30]
-    assert [(path.name, images.read(path).warnings) for path in films if images.read(path).warnings] == []
+    assert [(path.name, decoder.read(path).warnings) for path in films if decoder.read(path).warnings] == []

@@ -8,11 +8,12 @@ import onnx as onnx_format
 import pytest
 from onnx import numpy_helper
 
-from cxr_edge.bundle import Bundle
-from cxr_edge.export import flatbuffer, litert, onnx, ranges
-from cxr_edge.export.ranges import choose_ranges
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.export.convert import flatbuffer, litert, onnx
 from cxr_edge.export.recipes import RECIPES
-from cxr_edge.export.simulation import quantize_activations
+from cxr_edge.export.repair import ranges
+from cxr_edge.export.repair.ranges import choose_ranges
+from cxr_edge.export.repair.simulation import quantize_activations
 
 FILMS = np.random.default_rng(0).uniform(-1, 1, (20, 16, 16, 3)).astype(np.float32)
 FILMS[3, 4, 5] = 60.0

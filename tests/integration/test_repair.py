@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from cxr_edge.errors import ExportError
-from cxr_edge.export import fitting
-from cxr_edge.export.fitting import FitOptions, fit_layers
-from cxr_edge.export.ranges import choose_ranges
-from cxr_edge.export.ranking import rank_layers
-from cxr_edge.export.simulation import Convolution, convolve, find_layer, list_nodes, quantize_activations, taps
+from cxr_edge.export.repair import fitting
+from cxr_edge.export.repair.fitting import FitOptions, fit_layers
+from cxr_edge.export.repair.ranges import choose_ranges
+from cxr_edge.export.repair.sensitivity import rank_layers
+from cxr_edge.export.repair.simulation import Convolution, convolve, find_layer, list_nodes, quantize_activations, taps
 
 
 @pytest.fixture(scope="module")

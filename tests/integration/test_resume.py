@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from cxr_edge import files
-from cxr_edge.benchmarks import bench, journal
-from cxr_edge.benchmarks.bench import BenchOptions
-from cxr_edge.benchmarks.journal import Journal
-from cxr_edge.bundle import Bundle
-from cxr_edge.dataset import Dataset, open_dataset
+from cxr_edge.benchmarks import run
+from cxr_edge.benchmarks.measure import journal
+from cxr_edge.benchmarks.measure.journal import Journal
+from cxr_edge.benchmarks.run import BenchOptions
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.data.dataset import Dataset, open_dataset
+from cxr_edge.system import files
 
 OPTIONS = BenchOptions(min_runs=4, min_time_s=0.4, warmup_runs=1, batch=2)
 
@@ -24,9 +25,9 @@ SCRIPT = """
 import dataclasses, sys
 from pathlib import Path
 from cxr_edge.benchmarks import bench
-from cxr_edge.benchmarks.bench import BenchOptions
-from cxr_edge.bundle import Bundle
-from cxr_edge.dataset import open_dataset
+from cxr_edge.benchmarks.run import BenchOptions
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.data.dataset import open_dataset
 films = open_dataset("phantom").select(split="test")
 films = dataclasses.replace(films, items=films.items[:4])
 options = BenchOptions(min_runs=4, min_time_s=0.4, warmup_runs=1, batch=2)
@@ -65,7 +66,7 @@ def test_resume_keeps_the_finished_turns_and_takes_the_others(
     stopped: Path, brightness_bundle: Bundle, films: Dataset
 ) -> None:
     first, second, *_ = times_of(stopped)
-    result = bench.run(brightness_bundle, films, OPTIONS, out=stopped, resume=True)
+    result = run.run(brightness_bundle, films, OPTIONS, out=stopped, resume=True)
     kept = [list(turn) for row in result.artifacts for latency in row.latencies for turn in latency.times_ms]
     assert first in kept
     assert second in kept
@@ -78,7 +79,7 @@ def test_resume_takes_no_turn_of_a_run_with_other_options(
 ) -> None:
     first, *_ = times_of(stopped)
     other = dataclasses.replace(OPTIONS, min_time_s=0.0)
-    result = bench.run(brightness_bundle, films, other, out=stopped, resume=True)
+    result = run.run(brightness_bundle, films, other, out=stopped, resume=True)
     assert first not in [list(turn) for row in result.artifacts for item in row.latencies for turn in item.times_ms]
 
 

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cxr_edge import RESEARCH_ONLY, phantom
 from cxr_edge.archive.run import ScoreOptions, score
-from cxr_edge.bundle import Bundle, default_bundle_path
-from cxr_edge.classify import choose_artifact, classify, find_images
-from cxr_edge.cli import main
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.cli.main import main
 from cxr_edge.errors import RuntimeFailure
+from cxr_edge.inference.classify import choose_artifact, classify, find_images
+from cxr_edge.phantom import sets
+from cxr_edge.system.about import RESEARCH_ONLY
 from tests.archives import film, read_rows, shard_bytes, wait_for_shards, write_folder, write_tar, write_zip
 
 
@@ -53,7 +54,7 @@ def by_path(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_rows_are_what_classify_says_of_the_same_films(tmp_path: Path) -> None:
-    phantom.write_folder(tmp_path / "films", {"train": 30, "val": 0, "test": 0})
+    sets.write_folder(tmp_path / "films", {"train": 30, "val": 0, "test": 0})
     (tmp_path / "films" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (tmp_path / "films" / "empty.dcm").write_bytes(b"")
     bundle = Bundle.read(default_bundle_path())

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from cxr_edge.archive.run import ScoreOptions, score
-from cxr_edge.bundle import Bundle
-from cxr_edge.classify import choose_artifact
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.inference.classify import choose_artifact
 from tests.archives import film, read_rows, shard_bytes, wait_for_shards, write_folder
 
 pytest.importorskip("ray", reason="Ray, of the extra 'cluster', is not installed, or has no wheel for this machine")
@@ -35,7 +35,7 @@ print(json.dumps({str(task): str(answer) for task, answer in engines.run("ray", 
 RUN_TRAININGS = """
 import json, sys
 from pathlib import Path
-from cxr_edge.studies.work import Engine, Job, Record, run_all
+from cxr_edge.studies.jobs import Engine, Job, Record, run_all
 from tests.works import train
 
 folder = sys.argv[1]

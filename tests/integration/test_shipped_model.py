@@ -9,9 +9,11 @@ import keras
 import numpy as np
 import pytest
 
-from cxr_edge import classify, metrics, runtimes
-from cxr_edge.bundle import Bundle, default_bundle_path
-from cxr_edge.dataset import open_dataset
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.data.dataset import open_dataset
+from cxr_edge.inference import classify
+from cxr_edge.metrics import roc
+from cxr_edge.models import open_model
 from cxr_edge.runtimes.keras import load_model
 from tests.gradcam import grad_cam
 
@@ -29,7 +31,7 @@ def classifier(bundle: Bundle) -> keras.Model:
 
 
 def run_int8(bundle: Bundle, pixels: np.ndarray) -> dict[str, Any]:
-    runtime = runtimes.open_artifact(bundle, bundle.artifact("model_int8.tflite"), threads=2)
+    runtime = open_model(bundle, bundle.artifact("model_int8.tflite"), threads=2)
     outputs = runtime.run(pixels)
     runtime.close()
     return dict(outputs)
@@ -80,7 +82,7 @@ def test_int8_keeps_the_calls_of_the_real_films(real_data: Path, bundle: Bundle,
     scores, wanted = run_int8(bundle, pixels)["probabilities"][:, at], reference[:, at]
     threshold = bundle.manifest.threshold
     assert np.sum((scores >= threshold) != (wanted >= threshold)) <= 3
-    assert abs(metrics.auc(scores, positive) - metrics.auc(wanted, positive)) <= 0.003
+    assert abs(roc.auc(scores, positive) - roc.auc(wanted, positive)) <= 0.003
 
 
 @pytest.mark.parametrize("file", OUT_OF_SCOPE)

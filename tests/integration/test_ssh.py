@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr_edge.benchmarks import bench, devices
-from cxr_edge.benchmarks.bench import BenchOptions
-from cxr_edge.bundle import Bundle
-from cxr_edge.dataset import open_dataset
+from cxr_edge.benchmarks import run
+from cxr_edge.benchmarks.devices import registry
+from cxr_edge.benchmarks.run import BenchOptions
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import DeviceError
 
 SERVER = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
@@ -93,7 +94,7 @@ def test_bench_over_ssh_measures_there_and_leaves_nothing(server: Server, bright
     films = open_dataset("phantom").select(split="test")
     films = dataclasses.replace(films, items=films.items[:4])
     options = BenchOptions(devices=(server.address,), min_runs=4, min_time_s=0.0, warmup_runs=1, batch=2)
-    result = bench.run(brightness_bundle, films, options, out=None)
+    result = run.run(brightness_bundle, films, options, out=None)
     for row in result.artifacts:
         assert row.failures == ()
         (latency,) = row.latencies
@@ -108,31 +109,31 @@ def test_bench_over_ssh_measures_there_and_leaves_nothing(server: Server, bright
 def test_a_host_whose_key_is_not_known_is_refused(server: Server) -> None:
     (server.folder / "known_hosts").write_text("")
     with pytest.raises(DeviceError, match=r"Host key verification failed.*log in once by hand \('ssh -p \d+ 127"):
-        devices.open(server.address)
+        registry.open(server.address)
 
 
 def test_a_key_that_is_not_accepted_is_refused_without_a_question(server: Server) -> None:
     (server.folder / "authorized_keys").write_text("")
     with pytest.raises(DeviceError, match=r"Permission denied.*ssh-copy-id"):
-        devices.open(server.address)
+        registry.open(server.address)
 
 
 def test_a_missing_runtime_is_named_with_the_line_to_type(server: Server) -> None:
     # Without site-packages the interpreter has neither numpy nor a runtime.
     (server.folder / "python").write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
     with pytest.raises(DeviceError, match=r"lacks numpy and ai-edge-litert; type: ssh .* -m pip install numpy ai-edge"):
-        devices.open(server.address)
+        registry.open(server.address)
 
 
 def test_a_missing_python_is_an_error_with_the_next_step(server: Server) -> None:
     (server.folder / "python").unlink()
     with pytest.raises(DeviceError, match=r"python: .*[Nn]o(t| such).*"):
-        devices.open(server.address)
+        registry.open(server.address)
 
 
 def test_a_file_that_does_not_arrive_whole_is_refused_and_removed(server: Server, brightness_bundle: Bundle) -> None:
     before = left_behind()
-    device = devices.open(server.address)
+    device = registry.open(server.address)
     client = server.folder / "bin" / "ssh"
     whole = client.read_text().splitlines()[1]
     client.write_text(f'#!/bin/sh\ncase "$*" in *"cat > "*) head -c 100 | {whole[5:]} ;; *) {whole} ;; esac\n')

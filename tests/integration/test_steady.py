@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from cxr_edge.training.steady import Average, Shake
+from cxr_edge.training.weight_smoothing import Average, Shake
 
 
 def line(kernel: float = 0.0) -> keras.Model:

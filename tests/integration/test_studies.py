@@ -14,25 +14,25 @@ import keras
 import numpy as np
 import pytest
 
-from cxr_edge import phantom
-from cxr_edge.audit import cues, probe
+from cxr_edge.audit import probe, shortcut_features
 from cxr_edge.audit.probe import Labels
-from cxr_edge.bundle import Bundle, default_bundle_path
-from cxr_edge.dataset import open_dataset
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import UsageError
+from cxr_edge.phantom.sets import write_folder
 from cxr_edge.runtimes.keras import load_model
 from cxr_edge.studies import backbones, balance, gradcam, unfreeze
-from cxr_edge.studies.heads import HeadSpec, Place, all_features, train_head
-from cxr_edge.studies.work import Engine
-from cxr_edge.training import layers
-from cxr_edge.training.heads import HeadOptions, fit_head, put_head
-from cxr_edge.training.model import backbone_of, build_classifier
+from cxr_edge.studies.cached_heads import HeadSpec, Place, all_features, train_head
+from cxr_edge.studies.jobs import Engine
+from cxr_edge.training.network import layers
+from cxr_edge.training.network.heads import HeadOptions, fit_head, put_head
+from cxr_edge.training.network.model import backbone_of, build_classifier
 
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("films")
-    phantom.write_folder(folder, {"train": 40, "val": 24, "test": 24})
+    write_folder(folder, {"train": 40, "val": 24, "test": 24})
     return folder
 
 
@@ -149,7 +149,7 @@ def test_an_unknown_backbone_is_refused(tmp_path: Path) -> None:
 
 def command(films: Path, out: Path, *more: str) -> list[str]:
     options = ["--weights", "none", "--seeds", "1", "--epochs", "5", "--fraction", "0.1", "--films", "16", *more]
-    return [sys.executable, "-m", "cxr_edge.cli", "study", "unfreeze", str(films), "--out", str(out), *options]
+    return [sys.executable, "-m", "cxr_edge.cli.main", "study", "unfreeze", str(films), "--out", str(out), *options]
 
 
 def test_a_killed_study_goes_on_within_the_training(films: Path, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ KNOWN = {
 def test_the_known_figures_of_the_real_films_come_out_again(real_data: Path) -> None:
     dataset = open_dataset(real_data / "cxr")
     labels = Labels.of(dataset)
-    measured = cues.measure(*cues.read_planes(dataset))
+    measured = shortcut_features.measure(*shortcut_features.read_planes(dataset))
     for name, (pooled, within) in KNOWN.items():
         found, _ = probe.assess(name, measured[name], labels)
         assert found.pooled.value == pytest.approx(pooled, abs=0.05), name

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from cxr_edge.errors import TrainingError, UsageError
-from cxr_edge.training.front import Front
-from cxr_edge.training.model import BACKBONES, backbone_of, build_classifier, freeze, split
+from cxr_edge.training.network.frozen_backbone import Front
+from cxr_edge.training.network.model import BACKBONES, backbone_of, build_classifier, freeze, split
 
 
 def count(weights: list[keras.Variable]) -> int:

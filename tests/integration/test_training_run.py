@@ -15,22 +15,22 @@ import keras
 import numpy as np
 import pytest
 
-from cxr_edge import phantom
-from cxr_edge.bundle import Bundle
-from cxr_edge.dataset import open_dataset
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import DataError, TrainingError, UsageError
+from cxr_edge.phantom.sets import write_folder
 from cxr_edge.training.augment import Augmentation
-from cxr_edge.training.films import Batches, Films, TrainingSet, load_films
 from cxr_edge.training.fit import Checkpoint, fit
-from cxr_edge.training.model import build_classifier
+from cxr_edge.training.network.model import build_classifier
 from cxr_edge.training.options import build
 from cxr_edge.training.train import train
+from cxr_edge.training.training_set import Batches, Films, TrainingSet, load_films
 
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("films")
-    phantom.write_folder(folder, {"train": 24, "val": 12, "test": 12})
+    write_folder(folder, {"train": 24, "val": 12, "test": 12})
     return folder
 
 
@@ -44,7 +44,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(films: Path, out: Path, weights: Path, *more: str) -> list[str]:
     options = ["--preset", "single", "--weights", str(weights), "--unfreeze", "0", "--epochs", "6", *more]
-    return [sys.executable, "-m", "cxr_edge.cli", "train", str(films), "--out", str(out), *options]
+    return [sys.executable, "-m", "cxr_edge.cli.main", "train", str(films), "--out", str(out), *options]
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cxr_edge import runtimes
-from cxr_edge.benchmarks.devices import adb, userland
-from cxr_edge.benchmarks.devices.userland import Userland
-from cxr_edge.bundle import Bundle, default_bundle_path
-from cxr_edge.dataset import open_dataset
+from cxr_edge.benchmarks.devices import adb
+from cxr_edge.benchmarks.devices.emulation import userland
+from cxr_edge.benchmarks.devices.emulation.userland import Userland
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.contract import OUTPUT_SIZES
+from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import DeviceError
 from cxr_edge.export import pipeline
+from cxr_edge.models import open_model
 
 # The libraries alone, without our own code: what is compared is what they compute.
 LITERT = """
@@ -62,9 +64,9 @@ def emulate(ready: Userland, cpu: str, script: str, artifact: Path, films: Path)
 
 
 def run_here(bundle: Bundle, name: str, films: Path) -> npt.NDArray[np.float32]:
-    runtime = runtimes.open_artifact(bundle, bundle.artifact(name))
+    runtime = open_model(bundle, bundle.artifact(name))
     rows = [runtime.run(film[None]) for film in np.load(films)]
-    return np.stack([np.concatenate([row[name][0] for name in runtimes.OUTPUT_SIZES]) for row in rows])
+    return np.stack([np.concatenate([row[name][0] for name in OUTPUT_SIZES]) for row in rows])
 
 
 @pytest.mark.parametrize("cpu", userland.CPUS)

@@ -15,21 +15,21 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cxr_edge import runtimes
-from cxr_edge.bundle import Bundle
-from cxr_edge.classify import Prediction, choose_artifact
+from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.errors import UsageError
-from cxr_edge.journal import Journal
-from cxr_edge.rows import to_json
-from cxr_edge.runtimes import Runtime
-from cxr_edge.watch import Stop, WatchOptions, check_folders, watch
+from cxr_edge.inference.classify import Prediction, choose_artifact
+from cxr_edge.inference.rows import to_json
+from cxr_edge.inference.watch import Stop, WatchOptions, check_folders, watch
+from cxr_edge.inference.watch_journal import Journal
+from cxr_edge.models import open_model
+from cxr_edge.runtimes.base import Runtime
 
 QUICK = WatchOptions(interval_s=0.02, settle_s=0.06, patience_s=0.4)
 
 
 @pytest.fixture
 def runtime(brightness_bundle: Bundle) -> Runtime:
-    return runtimes.open_artifact(brightness_bundle, choose_artifact(brightness_bundle))
+    return open_model(brightness_bundle, choose_artifact(brightness_bundle))
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cxr_edge.ahead import count_cores, map_ahead
+from cxr_edge.processes.cores import count_cores
+from cxr_edge.processes.prefetch import map_ahead
 
 
 def test_results_come_in_the_order_of_the_items() -> None:

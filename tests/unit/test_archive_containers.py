@@ -20,10 +20,10 @@ from cxr_edge.archive.members import Member
 from cxr_edge.archive.reading import Reader
 from cxr_edge.archive.scoring import Partition, Scorer
 from cxr_edge.archive.survey import list_members
-from cxr_edge.bundle import Bundle
-from cxr_edge.classify import choose_artifact
+from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.errors import ImageError, UnsafeFileError
-from cxr_edge.images import MAX_FILE_BYTES
+from cxr_edge.imaging.decoder import MAX_FILE_BYTES
+from cxr_edge.inference.classify import choose_artifact
 from tests.archives import film, read_all, write_tar, write_zip
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow.parquet as parquet
 import pytest
 
-from cxr_edge import RESEARCH_ONLY, __version__
 from cxr_edge.archive import shards
 from cxr_edge.archive.shards import Row
-from cxr_edge.bundle import Bundle
+from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.errors import DataError, MissingExtraError, UsageError
+from cxr_edge.system.about import RESEARCH_ONLY, __version__
 
 ROWS = [
     Row("a.png", "0" * 64, (0.25, 0.75), "noncovid", 1.5, True, ("low resolution",)),

@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_edge import RESEARCH_ONLY, phantom
-from cxr_edge.audit import cues, gaze, lungs, page, probe, run, verdict
+from cxr_edge.audit import heatmap_overlap, lungs, page, probe, run, shortcut_features, verdict
 from cxr_edge.audit.probe import Finding, Labels
 from cxr_edge.audit.result import ModelFinding
-from cxr_edge.benchmarks.localisation import cover_cells
-from cxr_edge.bundle import Bundle
-from cxr_edge.dataset import Dataset, open_dataset
+from cxr_edge.benchmarks.drift.localisation import cover_cells
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import DataError
-from cxr_edge.metrics import Interval
+from cxr_edge.metrics.roc import Interval
+from cxr_edge.phantom.radiograph import lungs_of, render
+from cxr_edge.system.about import RESEARCH_ONLY
 
 
 def labels_of(positive: np.ndarray, sources: np.ndarray, trained: np.ndarray) -> Labels:
@@ -72,11 +73,11 @@ def test_films_without_a_class_to_train_on_are_refused() -> None:
 
 @pytest.fixture(scope="module")
 def planes() -> np.ndarray:
-    return np.stack([phantom.render(seed, "none", size_px=224).pixels for seed in range(6)])
+    return np.stack([render(seed, "none", size_px=224).pixels for seed in range(6)])
 
 
 def test_every_cue_gives_finite_numbers_a_row_a_film(planes: np.ndarray) -> None:
-    measured = cues.measure(planes, np.full(6, 0.8))
+    measured = shortcut_features.measure(planes, np.full(6, 0.8))
     assert {name: len(values) for name, values in measured.items()} == dict.fromkeys(measured, 6)
     assert measured["thumbnail 24x24"].shape == (6, 576)
     assert all(np.isfinite(values).all() for values in measured.values())
@@ -84,14 +85,14 @@ def test_every_cue_gives_finite_numbers_a_row_a_film(planes: np.ndarray) -> None
 
 def test_the_spectrum_falls_when_a_film_is_blurred(planes: np.ndarray) -> None:
     soft = [np.asarray(Image.fromarray(plane).resize((56, 56)).resize((224, 224))) for plane in planes]
-    sharp, blurred = (cues.CUES["radial spectrum"](found) for found in (planes, np.stack(soft)))
+    sharp, blurred = (shortcut_features.CUES["radial spectrum"](found) for found in (planes, np.stack(soft)))
     assert (blurred[:, 20:].mean(axis=1) < sharp[:, 20:].mean(axis=1)).all()
 
 
 def test_marks_are_seen_where_they_stand(planes: np.ndarray) -> None:
     marked = planes.copy()
     marked[:, 4:20, 4:6] = marked[:, 4:20, 10:12] = 255
-    before, after = (cues.CUES["marks at the border"](found) for found in (planes, marked))
+    before, after = (shortcut_features.CUES["marks at the border"](found) for found in (planes, marked))
     change = after - before
     assert (change[:, 0] > 0.05).all()
     assert np.abs(change[:, 1:]).max() < 0.05
@@ -99,7 +100,7 @@ def test_marks_are_seen_where_they_stand(planes: np.ndarray) -> None:
 
 def test_the_histogram_does_not_know_where_a_grey_level_is(planes: np.ndarray) -> None:
     turned = planes[:, :, ::-1]
-    first, second = (cues.CUES["border and histogram"](found)[:, 8:] for found in (planes, turned))
+    first, second = (shortcut_features.CUES["border and histogram"](found)[:, 8:] for found in (planes, turned))
     assert np.allclose(first, second)
 
 
@@ -108,27 +109,27 @@ def test_the_aspect_ratio_is_that_of_the_filed_picture(tmp_path: Path) -> None:
     path = tmp_path / "wide.png"
     Image.new("L", (300, 200), 40).save(path)
     items = (dataclasses.replace(films.items[0], phantom=None, path=path), films.items[1])
-    _, aspects = cues.read_planes(dataclasses.replace(films, items=items))
+    _, aspects = shortcut_features.read_planes(dataclasses.replace(films, items=items))
     assert aspects.tolist() == [1.5, 1.0]
 
 
 def test_a_simulated_films_lungs_are_dark_air_beside_a_brighter_middle() -> None:
     for seed in range(8):
-        film = phantom.render(seed, "none", size_px=224)
-        mask = phantom.lungs_of(seed, size_px=224)
+        film = render(seed, "none", size_px=224)
+        mask = lungs_of(seed, size_px=224)
         assert 0.2 < mask.mean() < 0.6
         assert film.pixels[mask].mean() < film.pixels[60:180, 107:117].mean()
 
 
 def test_disease_does_not_move_the_lungs_and_lies_in_them() -> None:
     for seed in range(8):
-        lesion = phantom.render(seed, "covid", size_px=224).mask
-        inside = (lesion & phantom.lungs_of(seed, size_px=224)).sum() / lesion.sum()
+        lesion = render(seed, "covid", size_px=224).mask
+        inside = (lesion & lungs_of(seed, size_px=224)).sum() / lesion.sum()
         assert inside > 0.85
 
 
 def test_the_average_chest_fits_simulated_films_it_was_not_made_of() -> None:
-    assert gaze.measure_average_lungs() > 0.8
+    assert heatmap_overlap.measure_average_lungs() > 0.8
 
 
 def test_a_real_film_gets_the_average_chest_and_says_so(tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_a_real_film_gets_the_average_chest_and_says_so(tmp_path: Path) -> None:
 
 def test_an_even_map_lies_outside_the_lungs_by_their_area_and_in_the_corners_by_theirs() -> None:
     cover = cover_cells(lungs.average_lungs())[None].repeat(5, axis=0)
-    seen = gaze.look(np.ones((5, 49)), cover, exact=False)
+    seen = heatmap_overlap.look(np.ones((5, 49)), cover, exact=False)
     assert seen is not None
     assert seen.outside.value == pytest.approx(seen.outside_even)
     assert seen.corners.value == pytest.approx(4 / 49)
@@ -150,7 +151,7 @@ def test_a_map_on_the_lungs_and_one_in_a_corner_are_told_apart() -> None:
     cover = cover_cells(lungs.average_lungs())
     corner = np.zeros(49)
     corner[0] = 1
-    on_lungs, in_corner = (gaze.look(value[None], cover[None], exact=False) for value in (cover, corner))
+    on_lungs, in_corner = (heatmap_overlap.look(value[None], cover[None], exact=False) for value in (cover, corner))
     assert on_lungs is not None
     assert in_corner is not None
     assert on_lungs.outside.value < on_lungs.outside_even / 2
@@ -161,10 +162,10 @@ def test_blank_maps_are_counted_and_left_out() -> None:
     cover = np.full((3, 49), 0.5)
     maps = np.ones((3, 49))
     maps[1] = 0
-    seen = gaze.look(maps, cover, exact=True)
+    seen = heatmap_overlap.look(maps, cover, exact=True)
     assert seen is not None
     assert (seen.films, seen.blank) == (2, 1)
-    assert gaze.look(np.zeros((2, 49)), cover[:2], exact=True) is None
+    assert heatmap_overlap.look(np.zeros((2, 49)), cover[:2], exact=True) is None
 
 
 def cue(pooled: tuple[float, float, float], within: tuple[float, float, float] | None) -> Finding:

@@ -10,26 +10,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr_edge.benchmarks import child, machine, memory
-from cxr_edge.bundle import Bundle
+from cxr_edge.benchmarks.measure import machine, memory, worker_client
+from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.errors import RuntimeFailure
 from tests import models
 
 
 def _ask(code: str, timeout_s: float = 30.0) -> dict[str, object]:
-    return child.ask({}, name="model_int8.tflite", command=(sys.executable, "-c", code), timeout_s=timeout_s)
+    return worker_client.ask({}, name="model_int8.tflite", command=(sys.executable, "-c", code), timeout_s=timeout_s)
 
 
 def test_ask_returns_the_answer_to_the_request() -> None:
     code = "import json, sys; print(json.dumps({'got': json.load(sys.stdin)}))"
-    answer = child.ask({"task": "x"}, name="m", command=(sys.executable, "-c", code))
+    answer = worker_client.ask({"task": "x"}, name="m", command=(sys.executable, "-c", code))
     assert answer == {"got": {"task": "x"}}
 
 
 def test_ask_turns_telemetry_off_and_passes_the_thread_count() -> None:
     names = ("ORT_DISABLE_TELEMETRY", "TF_CPP_MIN_LOG_LEVEL", "TF_NUM_INTRAOP_THREADS")
     code = f"import json, os; print(json.dumps({{name: os.environ[name] for name in {names}}}))"
-    answer = child.ask({"threads": 3}, name="m", command=(sys.executable, "-c", code))
+    answer = worker_client.ask({"threads": 3}, name="m", command=(sys.executable, "-c", code))
     assert [answer[name] for name in names] == ["1", "3", "3"]
 
 
@@ -61,7 +61,7 @@ def test_ask_ends_a_process_that_hangs() -> None:
 def test_child_reports_a_missing_bundle_as_its_answer() -> None:
     request = {"task": "predict", "bundle": "/nowhere", "artifact": "m.tflite", "threads": 1, "films": "films.npy"}
     with pytest.raises(RuntimeFailure, match="/nowhere: not a bundle folder"):
-        child.ask(request, name="m.tflite")
+        worker_client.ask(request, name="m.tflite")
 
 
 def test_child_leaves_heat_maps_and_typicality_where_it_is_told(brightness_bundle: Bundle, tmp_path: Path) -> None:
@@ -74,18 +74,18 @@ def test_child_leaves_heat_maps_and_typicality_where_it_is_told(brightness_bundl
         "threads": 1,
         "films": str(tmp_path / "films.npy"),
     }
-    answer = child.ask(request | {"arrays": str(tmp_path)}, name="m")
+    answer = worker_client.ask(request | {"arrays": str(tmp_path)}, name="m")
     wanted = models.expected(films)
     assert sorted(answer["arrays"]) == ["heatmap", "typicality"]
     for name, path in answer["arrays"].items():
         assert np.load(path, allow_pickle=False) == pytest.approx(wanted[name], rel=1e-5)
     assert np.array(answer["probabilities"]) == pytest.approx(wanted["probabilities"], rel=1e-5)
-    assert "arrays" not in child.ask(request, name="m")
+    assert "arrays" not in worker_client.ask(request, name="m")
 
 
 def test_peak_memory_of_a_child_is_its_own() -> None:
     ballast = bytearray(os.urandom(1 << 20)) * 200
-    code = "from cxr_edge.benchmarks.memory import peak_mib; print(peak_mib())"
+    code = "from cxr_edge.benchmarks.measure.memory import peak_mib; print(peak_mib())"
     peak_mib = float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
     assert 3 < peak_mib < 60
     assert memory.peak_mib() > len(ballast) / 2**20

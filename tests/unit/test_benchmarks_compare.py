@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cxr_edge import metrics
-from cxr_edge.benchmarks import report
 from cxr_edge.benchmarks.compare import Comparison, RowDifference, compare, describe
-from cxr_edge.benchmarks.result import ArtifactResult, BenchResult
-from cxr_edge.cli import main
+from cxr_edge.benchmarks.report import report_files
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.cli.main import main
+from cxr_edge.metrics import roc
 from tests.benches import BROKEN, FLOAT, INT8, latency, make_result
 
 
@@ -53,7 +53,7 @@ def test_compare_pairs_the_films_where_they_are_the_same(result: BenchResult) ->
     assert worse.drift is not None
     assert ours is not None
     positive = np.array(result.data.positive)
-    assert found.auc == metrics.auc_change(np.array(ours.scores), np.array(worse.drift.scores), positive)
+    assert found.auc == roc.auc_change(np.array(ours.scores), np.array(worse.drift.scores), positive)
     assert found.auc_beyond_noise
     assert found.flips is not None
     assert found.flips.count > 0
@@ -119,8 +119,8 @@ def test_description_says_which_differences_exceed_the_noise(result: BenchResult
 
 
 def test_command_compares_folders_and_prints_json(result: BenchResult, tmp_path: Path) -> None:
-    report.write(result, tmp_path / "a")
-    report.write(make_result(noise=4.0), tmp_path / "b")
+    report_files.write(result, tmp_path / "a")
+    report_files.write(make_result(noise=4.0), tmp_path / "b")
     places = [str(tmp_path / "a"), str(tmp_path / "b" / "bench.json")]
     shown = CliRunner().invoke(main, ["report", "compare", *places])
     assert shown.exit_code == 0, shown.output

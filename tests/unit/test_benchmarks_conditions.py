@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cxr_edge.benchmarks import conditions, latency, machine, unrest
-from cxr_edge.benchmarks.latency import Subject
-from cxr_edge.benchmarks.result import ArtifactResult, Condition, LatencyReport
+from cxr_edge.benchmarks.measure import cpu_state, latency, machine, timing_warnings
+from cxr_edge.benchmarks.measure.latency import Subject
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, Condition, LatencyReport
+from cxr_edge.processes.cores import count_cores
 
 CALM = Condition((0, 1), "performance", 1500.0, 50.0, ())
 
@@ -27,30 +28,30 @@ def row(name: str, *reports: LatencyReport) -> ArtifactResult:
 
 
 def test_throttling_is_read_as_the_firmware_of_a_pi_writes_it() -> None:
-    assert conditions.read_throttled("throttled=0x0") == []
-    assert conditions.read_throttled("throttled=0x50005") == ["under-voltage", "throttled"]
-    assert conditions.read_throttled("throttled=0x20000") == ["frequency capped since boot"]
-    assert conditions.read_throttled(None) is None
+    assert cpu_state.read_throttled("throttled=0x0") == []
+    assert cpu_state.read_throttled("throttled=0x50005") == ["under-voltage", "throttled"]
+    assert cpu_state.read_throttled("throttled=0x20000") == ["frequency capped since boot"]
+    assert cpu_state.read_throttled(None) is None
 
 
 def test_vcgencmd_is_asked_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "vcgencmd").write_text("#!/bin/sh\necho throttled=0x4\n")
     (tmp_path / "vcgencmd").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    assert conditions.read()["throttled"] == ["throttled"]
+    assert cpu_state.read()["throttled"] == ["throttled"]
 
 
 def test_read_names_the_cores_this_process_may_use() -> None:
-    assert len(conditions.read()["affinity"]) == machine.usable_cores()
+    assert len(cpu_state.read()["affinity"]) == count_cores()
 
 
 def test_a_steady_processor_gives_no_warning() -> None:
-    assert unrest.find([row("model_int8.tflite", report(1.0, CALM, CALM))]) == []
+    assert timing_warnings.find([row("model_int8.tflite", report(1.0, CALM, CALM))]) == []
 
 
 def test_throttling_a_slower_clock_and_a_governor_are_warnings_that_say_what_to_do() -> None:
     hot = dataclasses.replace(CALM, governor="ondemand", frequency_mhz=600.0, throttled=("throttled",))
-    throttled, governor, clock = unrest.find([row("model_int8.tflite", report(1.0, CALM, hot))])
+    throttled, governor, clock = timing_warnings.find([row("model_int8.tflite", report(1.0, CALM, hot))])
     assert "cpu: the board reports throttled; give it a stronger power supply or cool it" in throttled
     assert "governor performance, ondemand" in governor
     assert "echo performance" in governor
@@ -64,7 +65,7 @@ def test_throttling_a_slower_clock_and_a_governor_are_warnings_that_say_what_to_
 def test_int8_slower_than_float32_is_explained_by_the_processor(features: tuple[str, ...], reason: str) -> None:
     here = dataclasses.replace(machine.describe(), cpu_features=features)
     rows = [row("model_int8.tflite", report(9.0)), row("model_float32.tflite", report(5.0))]
-    text = unrest.explain_integers(rows, here)
+    text = timing_warnings.explain_integers(rows, here)
     assert text is not None
     assert "model_int8.tflite 9 ms, model_float32.tflite 5 ms" in text
     assert reason in text
@@ -72,4 +73,4 @@ def test_int8_slower_than_float32_is_explained_by_the_processor(features: tuple[
 
 def test_int8_faster_than_float32_needs_no_explanation() -> None:
     rows = [row("model_int8.tflite", report(3.0)), row("model_float32.tflite", report(5.0))]
-    assert unrest.explain_integers(rows, machine.describe()) is None
+    assert timing_warnings.explain_integers(rows, machine.describe()) is None

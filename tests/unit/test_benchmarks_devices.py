@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cxr_edge.benchmarks import child, coverage, devices, machine
-from cxr_edge.benchmarks.devices import adb, estimate, kit, ssh
+from cxr_edge.benchmarks.devices import adb, estimate, kit, registry, ssh
 from cxr_edge.benchmarks.devices.estimate import EstimateDevice
-from cxr_edge.bundle import Bundle, default_bundle_path
-from cxr_edge.cli import main
+from cxr_edge.benchmarks.measure import coverage, machine, worker_client
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.cli.main import main
 from cxr_edge.errors import DeviceError, UsageError
 from tests import models
 
@@ -27,7 +27,7 @@ from tests import models
 )
 def test_a_device_that_is_none_is_a_usage_error_with_the_choices(text: str) -> None:
     with pytest.raises(UsageError, match=r"choose from|takes nothing after it|name the board"):
-        devices.open(text)
+        registry.open(text)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_device_that_is_none_is_a_usage_error_with_the_choices(text: str) -> N
 )  # fmt: skip
 def test_an_address_that_ssh_could_take_for_something_else_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"write ssh://user@host"):
-        devices.open(text)
+        registry.open(text)
 
 
 def test_an_address_may_have_a_port_and_a_python() -> None:
@@ -46,7 +46,7 @@ def test_an_address_may_have_a_port_and_a_python() -> None:
 
 
 def test_the_processor_here_is_measured_and_named() -> None:
-    device = devices.open("cpu")
+    device = registry.open("cpu")
     assert (device.kind, device.withheld) == ("measured", None)
     assert machine.describe().cpu_model in device.identity
 
@@ -54,13 +54,13 @@ def test_the_processor_here_is_measured_and_named() -> None:
 def test_pi_elsewhere_is_an_error_that_lists_the_choices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "_BOARD", tmp_path / "none")
     with pytest.raises(DeviceError, match=r"no Raspberry Pi.*ssh://.*pi-emulated.*pi-estimate"):
-        devices.open("pi")
+        registry.open("pi")
 
 
 def test_pi_on_a_raspberry_pi_is_measured_and_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "model").write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
     monkeypatch.setattr(machine, "_BOARD", tmp_path / "model")
-    device = devices.open("pi")
+    device = registry.open("pi")
     assert device.kind == "measured"
     assert device.identity.startswith("Raspberry Pi 4 Model B Rev 1.4, ")
 
@@ -68,7 +68,7 @@ def test_pi_on_a_raspberry_pi_is_measured_and_named(monkeypatch: pytest.MonkeyPa
 def test_adb_without_adb_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DeviceError, match="apt-get install adb"):
-        devices.open("adb")
+        registry.open("adb")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_adb_without_the_phone_says_what_to_do(
     (tmp_path / "adb").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(DeviceError, match=message):
-        devices.open(text)
+        registry.open(text)
 
 
 def test_a_phone_runs_the_userland_by_its_own_loader() -> None:
@@ -103,10 +103,12 @@ def test_the_kit_runs_a_model_with_numpy_and_a_runtime_alone(tmp_path: Path, bri
     np.save(films, np.full((2, 224, 224, 3), 51, np.uint8))
     # An interpreter that is given the kit, and of what is installed no cxr_edge.
     code = f"import sys; sys.path[1:1] = ['{kit.write(tmp_path)}']; sys.path.append('{site}')\n"
-    code += "from cxr_edge.benchmarks import _child; _child.main()"
+    code += "from cxr_edge.benchmarks.measure import worker; worker.main()"
     request = {"task": "predict", "bundle": str(brightness_bundle.path), "threads": 1, "films": str(films)}
     for name in ("model_float32.tflite", "model_float32.onnx"):
-        answer = child.ask({**request, "artifact": name}, name=name, command=[sys.executable, "-I", "-S", "-c", code])
+        answer = worker_client.ask(
+            {**request, "artifact": name}, name=name, command=[sys.executable, "-I", "-S", "-c", code]
+        )
         assert answer["probabilities"][0] == pytest.approx([0.2, 0.8], abs=1e-5)
 
 
@@ -150,7 +152,7 @@ def test_a_board_without_a_figure_gets_one_carried_over_that_says_so(board: str)
 
 def test_an_estimate_counts_the_multiplications_of_the_artifact_itself() -> None:
     bundle = Bundle.read(default_bundle_path())
-    device = devices.open("pi-estimate:pi3")
+    device = registry.open("pi-estimate:pi3")
     assert isinstance(device, EstimateDevice)
     artifact = bundle.artifact("model_int8.tflite")
     assert device.refuse(artifact) is None

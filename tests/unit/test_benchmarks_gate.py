@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from cxr_edge.benchmarks import gate
-from cxr_edge.benchmarks.result import BenchResult
-from cxr_edge.budget import Budget, Limits
-from cxr_edge.bundle import Artifact
+from cxr_edge.benchmarks.result import budget_check
+from cxr_edge.benchmarks.result.bench_result import BenchResult
+from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import UsageError
+from cxr_edge.metrics.budget import Budget, Limits
 from tests.benches import BROKEN, FLOAT, INT8, make_result
 
 ARTIFACTS = [Artifact(name, name.rsplit(".", 1)[1], "none", "0" * 64, 1, ()) for name in ("model.keras", FLOAT, INT8)]
@@ -25,26 +25,26 @@ def result() -> BenchResult:
 
 
 def _misses(result: BenchResult, name: str, **limits: Any) -> list[tuple[str, str]]:
-    report = gate.check(dataclasses.replace(Limits(), **limits), result.artifacts, (name,))
+    report = budget_check.check(dataclasses.replace(Limits(), **limits), result.artifacts, (name,))
     return [(miss.limit, miss.fact) for miss in report.misses]
 
 
 def test_gate_holds_every_artifact_but_keras() -> None:
-    assert gate.choose(Limits(p90_ms=5.0), ARTIFACTS, 0.01) == (FLOAT, INT8)
+    assert budget_check.choose(Limits(p90_ms=5.0), ARTIFACTS, 0.01) == (FLOAT, INT8)
 
 
 def test_gate_holds_those_that_the_budget_names() -> None:
-    assert gate.choose(Limits(p90_ms=5.0, artifacts=(INT8,)), ARTIFACTS, 0.01) == (INT8,)
+    assert budget_check.choose(Limits(p90_ms=5.0, artifacts=(INT8,)), ARTIFACTS, 0.01) == (INT8,)
 
 
 def test_gate_refuses_an_artifact_that_is_not_there() -> None:
     with pytest.raises(UsageError, match=r"names 'model_int4\.tflite', which is not in the bundle"):
-        gate.choose(Limits(p90_ms=5.0, artifacts=("model_int4.tflite",)), ARTIFACTS, 0.01)
+        budget_check.choose(Limits(p90_ms=5.0, artifacts=("model_int4.tflite",)), ARTIFACTS, 0.01)
 
 
 def test_gate_refuses_a_margin_other_than_the_verdicts() -> None:
     with pytest.raises(UsageError, match=r"auc_margin is 0\.02 and --margin 0\.01"):
-        gate.choose(Limits(auc_margin=0.02), ARTIFACTS, 0.01)
+        budget_check.choose(Limits(auc_margin=0.02), ARTIFACTS, 0.01)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_gate_refuses_a_margin_other_than_the_verdicts() -> None:
     [(None, None, 0.01), (0.03, None, 0.03), (None, Limits(auc_margin=0.02), 0.02), (0.03, Limits(), 0.03)],
 )
 def test_margin_is_the_one_given_or_the_budgets(given: float | None, limits: Limits | None, wanted: float) -> None:
-    assert gate.choose_margin(given, limits) == wanted
+    assert budget_check.choose_margin(given, limits) == wanted
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ import dataclasses
 
 import pytest
 
-from cxr_edge.benchmarks import bench, devices, latency
-from cxr_edge.benchmarks.latency import Subject
-from cxr_edge.benchmarks.result import BenchOptions, LatencyReport
-from cxr_edge.bundle import Artifact
+from cxr_edge.benchmarks import run
+from cxr_edge.benchmarks.devices import registry
+from cxr_edge.benchmarks.measure import latency
+from cxr_edge.benchmarks.measure.latency import Subject
+from cxr_edge.benchmarks.result.bench_result import BenchOptions, LatencyReport
+from cxr_edge.bundles.manifest import Artifact
 
 SUBJECT = Subject("a.tflite", "tflite", "cpu", 1)
 
@@ -47,13 +49,13 @@ def test_schedule_gives_each_artifact_the_runs_and_time_asked_for() -> None:
 
 
 def test_strict_asks_for_1024_runs_and_a_minute() -> None:
-    options = dataclasses.replace(BenchOptions(), **bench.STRICT)
+    options = dataclasses.replace(BenchOptions(), **run.STRICT)
     turns = latency.schedule([_artifact("a.tflite")], options)
     assert (sum(turn.runs for turn in turns), sum(turn.time_s for turn in turns)) == (1024, 60.0)
 
 
 def test_schedule_gives_no_turn_to_what_a_device_refuses() -> None:
-    opened = {"pi-estimate:pi4": devices.open("pi-estimate:pi4"), "cpu": devices.open("cpu")}
+    opened = {"pi-estimate:pi4": registry.open("pi-estimate:pi4"), "cpu": registry.open("cpu")}
     turns = latency.schedule([_artifact("b.onnx")], BenchOptions(devices=tuple(opened)), opened)
     assert {turn.subject.device for turn in turns} == {"cpu"}
 

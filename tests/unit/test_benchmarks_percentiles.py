@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cxr_edge.benchmarks.percentiles import percentiles
+from cxr_edge.benchmarks.measure.percentiles import percentiles
 
 
 def test_percentiles_are_of_all_runs_and_lie_in_their_intervals() -> None:

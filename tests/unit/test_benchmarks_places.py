@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cxr_edge.benchmarks import formats, junit, page, places, plots, report
-from cxr_edge.benchmarks.result import BenchResult, Condition
+from cxr_edge.benchmarks.report import formats, junit, page, plots, report_files
+from cxr_edge.benchmarks.result import device_summary
+from cxr_edge.benchmarks.result.bench_result import BenchResult, Condition
 from cxr_edge.errors import DataError
 from tests.benches import FLOAT, HOSTILE, INT8, make_result, rename, with_devices
 
@@ -40,7 +41,7 @@ def test_from_json_refuses_answers_of_a_device_for_other_films(result: BenchResu
 
 
 def test_group_has_a_place_for_each_device_in_the_order_asked_for(result: BenchResult) -> None:
-    found = places.group(result)
+    found = device_summary.group(result)
     assert [(place.device, place.kind) for place in found] == [
         ("pi-emulated:a72", "emulated"),
         ("pi-estimate:pi4", "estimated"),
@@ -49,27 +50,27 @@ def test_group_has_a_place_for_each_device_in_the_order_asked_for(result: BenchR
 
 
 def test_explain_gives_each_reason_once_and_names_whom_it_is_for(result: BenchResult) -> None:
-    emulated, _, gpu = places.group(result)
+    emulated, _, gpu = device_summary.group(result)
     doubled = dataclasses.replace(gpu, rows=(*gpu.rows, (result.artifacts[0], gpu.rows[0][1])))
-    assert places.explain(emulated) == ["no latency: an emulator's time"]
-    assert places.explain(doubled) == [f"nothing for {INT8}, {FLOAT}: has no int8 arithmetic"]
+    assert device_summary.explain(emulated) == ["no latency: an emulator's time"]
+    assert device_summary.explain(doubled) == [f"nothing for {INT8}, {FLOAT}: has no int8 arithmetic"]
 
 
 def test_find_gap_is_the_largest_difference_from_the_same_file_here(result: BenchResult) -> None:
-    emulated, estimated, _ = places.group(result)
-    assert places.find_gap(*emulated.rows[0]) == pytest.approx(0.25)
-    assert places.find_gap(*estimated.rows[0]) is None
+    emulated, estimated, _ = device_summary.group(result)
+    assert device_summary.find_gap(*emulated.rows[0]) == pytest.approx(0.25)
+    assert device_summary.find_gap(*estimated.rows[0]) is None
 
 
 def test_observe_gives_ranges_and_tells_no_throttling_from_nothing_told() -> None:
     calm = Condition((0, 1), "performance", 1500.0, 50.0, ())
     hot = dataclasses.replace(calm, governor="ondemand", frequency_mhz=600.4, temperature_c=81.6, throttled=("capped",))
-    assert places.observe([calm]).throttling == "none"
-    assert dataclasses.astuple(places.observe([calm, hot])) == (
+    assert device_summary.observe([calm]).throttling == "none"
+    assert dataclasses.astuple(device_summary.observe([calm, hot])) == (
         *("0, 1", "performance, ondemand", "600 to 1500", "50 to 82", "capped"),
     )
     blind = Condition(None, None, None, None, None)
-    assert set(dataclasses.astuple(places.observe([blind]))) == {places.UNKNOWN}
+    assert set(dataclasses.astuple(device_summary.observe([blind]))) == {device_summary.UNKNOWN}
 
 
 def test_page_has_a_section_for_each_kind_of_figure(result: BenchResult) -> None:
@@ -173,7 +174,7 @@ def test_junit_tells_the_verdict_on_a_device_and_skips_what_it_refuses(result: B
 
 
 def test_table_has_a_block_for_each_device_and_fits_120_columns(result: BenchResult) -> None:
-    lines = report.table(result).splitlines()
+    lines = report_files.table(result).splitlines()
     assert max(map(len, lines)) <= 120
     at = lines.index("pi-estimate:pi4 (estimated): Raspberry Pi 4")
     assert lines[at + 1] == f"  {INT8}: about 21.5 ms, between 17.0 and 31.0 (a table)"
@@ -186,5 +187,5 @@ def test_no_form_obeys_a_hostile_name_of_a_device(result: BenchResult) -> None:
     hostile = rename(result, HOSTILE)
     assert "<script" not in page.render(hostile, {})
     assert "<script" not in formats.to_markdown(hostile).replace("\\<script", "")
-    assert "\x1b" not in report.table(hostile)
+    assert "\x1b" not in report_files.table(hostile)
     ElementTree.fromstring(junit.to_junit(hostile))

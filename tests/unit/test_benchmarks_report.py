@@ -14,12 +14,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cxr_edge import RESEARCH_ONLY
-from cxr_edge.benchmarks import drift_plots, formats, gallery, junit, page, plots, report, wording
-from cxr_edge.benchmarks.result import BenchResult, BudgetReport, Miss
-from cxr_edge.dataset import open_dataset
+from cxr_edge.benchmarks.drift import gallery
+from cxr_edge.benchmarks.report import drift_plots, formats, junit, page, plots, report_files
+from cxr_edge.benchmarks.result import phrases
+from cxr_edge.benchmarks.result.bench_result import BenchResult, BudgetReport, Miss
+from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import DataError
-from cxr_edge.metrics import Interval
+from cxr_edge.metrics.roc import Interval
+from cxr_edge.system.about import RESEARCH_ONLY
 from tests.benches import BROKEN, FILMS, HOSTILE, INT8, latency, make_result, rename, with_devices
 
 
@@ -80,10 +82,10 @@ def test_from_json_refuses_lists_of_films_that_differ_in_length(result: BenchRes
 
 
 def test_write_leaves_every_form_and_json_reads_back(result: BenchResult, tmp_path: Path) -> None:
-    written = report.write(result, tmp_path / "new")
+    written = report_files.write(result, tmp_path / "new")
     assert [path.name for path in written] == ["bench.json", "bench.html", "bench.csv", "bench.md", "bench.xml"]
     assert all(path.stat().st_size for path in written)
-    assert report.read(written[0]) == report.read(tmp_path / "new") == result
+    assert report_files.read(written[0]) == report_files.read(tmp_path / "new") == result
 
 
 def test_table_fits_120_columns_with_long_names_and_slow_artifacts(result: BenchResult) -> None:
@@ -91,19 +93,19 @@ def test_table_fits_120_columns_with_long_names_and_slow_artifacts(result: Bench
         result.artifacts[1], name="m" * 100, size_bytes=500_000_000, latencies=(latency(scale=100),)
     )
     wide = dataclasses.replace(result, artifacts=(*result.artifacts, slow), warnings=("long " * 60,))
-    assert max(len(line) for line in report.table(wide).splitlines()) <= 120
+    assert max(len(line) for line in report_files.table(wide).splitlines()) <= 120
 
 
 def test_table_ends_with_the_research_only_line(result: BenchResult) -> None:
-    assert report.table(result).splitlines()[-1] == RESEARCH_ONLY
+    assert report_files.table(result).splitlines()[-1] == RESEARCH_ONLY
 
 
 def test_table_shows_drift_latency_and_memory_of_an_artifact(result: BenchResult) -> None:
     drift = result.artifacts[1].drift
     assert drift is not None
     assert drift.change is not None
-    shown = [line.split() for line in report.table(result).splitlines() if line.startswith(INT8)]
-    auc, change = wording.format_interval(drift.auc), wording.format_interval(drift.change.auc, sign="+")
+    shown = [line.split() for line in report_files.table(result).splitlines() if line.startswith(INT8)]
+    auc, change = phrases.format_interval(drift.auc), phrases.format_interval(drift.change.auc, sign="+")
     flips = f"{drift.change.flips.count}/{FILMS}"
     assert shown[0] == [
         INT8,
@@ -124,25 +126,25 @@ def test_table_shows_drift_latency_and_memory_of_an_artifact(result: BenchResult
 
 
 def test_table_gives_the_verdict_its_reason_and_the_images_it_needs(result: BenchResult) -> None:
-    shown = " ".join(report.table(result).split())
+    shown = " ".join(report_files.table(result).split())
     assert f"{INT8}: not enough images: AUC changes by" in shown
     assert "films of the same balance (50% positive) would decide, 40 were used" in shown
     assert "heat maps of model_int8.tflite: hottest cell on the lesion in 1.000" in shown
 
 
 def test_table_has_a_row_for_every_thread_count(result: BenchResult) -> None:
-    assert any(line.startswith("  2 threads") and "7.80" in line for line in report.table(result).splitlines())
+    assert any(line.startswith("  2 threads") and "7.80" in line for line in report_files.table(result).splitlines())
 
 
 def test_table_gives_a_failed_artifact_its_reason(result: BenchResult) -> None:
-    lines = report.table(result).splitlines()
+    lines = report_files.table(result).splitlines()
     row = next(index for index, line in enumerate(lines) if line.startswith("model_int8.onnx"))
     assert "failed" in lines[row]
     assert "SIGSEGV" in lines[row + 1]
 
 
 def test_table_says_what_ran_and_the_auc_within_a_source(result: BenchResult) -> None:
-    shown = " ".join(report.table(result).split())
+    shown = " ".join(report_files.table(result).split())
     assert "AMD EPYC, 2 of 2 cores" in shown
     assert "AUC within a source (model_float32.tflite): hospital-a" in shown
     assert "(10 + 10 films), hospital-b" in shown
@@ -150,7 +152,7 @@ def test_table_says_what_ran_and_the_auc_within_a_source(result: BenchResult) ->
 
 
 def test_table_obeys_no_control_character_of_a_name(result: BenchResult) -> None:
-    assert "\x1b" not in report.table(rename(result, HOSTILE))
+    assert "\x1b" not in report_files.table(rename(result, HOSTILE))
 
 
 def test_page_shows_hostile_names_as_text(result: BenchResult) -> None:
@@ -215,7 +217,7 @@ def test_page_and_table_say_when_every_source_has_one_class_only(result: BenchRe
     changed = dataclasses.replace(result, artifacts=rows, data=dataclasses.replace(result.data, sources=sources))
     wanted = "archive, clinic: films of one class only, so the AUC of all films"
     assert wanted in _Page(page.render(changed, {})).shown
-    assert wanted in " ".join(report.table(changed).split())
+    assert wanted in " ".join(report_files.table(changed).split())
 
 
 def test_page_shows_a_missed_budget_and_each_miss(result: BenchResult) -> None:
@@ -243,11 +245,11 @@ def test_page_stands_when_nothing_was_timed(result: BenchResult) -> None:
 
 @pytest.mark.parametrize(("value", "shown"), [(0.1234, "0.12"), (9.999, "10.0"), (12.34, "12.3"), (1234.5, "1234")])
 def test_format_number_keeps_three_digits(value: float, shown: str) -> None:
-    assert wording.format_number(value) == shown
+    assert phrases.format_number(value) == shown
 
 
 def test_format_interval_has_no_negative_zero() -> None:
-    assert wording.format_interval(Interval(-0.0001, -0.0004, 0.0001), sign="+") == "+0.000 [+0.000, +0.000]"
+    assert phrases.format_interval(Interval(-0.0001, -0.0004, 0.0001), sign="+") == "+0.000 [+0.000, +0.000]"
 
 
 def test_csv_has_a_record_for_every_artifact_and_thread_count(result: BenchResult) -> None:
@@ -322,7 +324,7 @@ def test_no_table_or_plot_mixes_what_was_measured_with_what_was_not(result: Benc
     estimated = dataclasses.replace(latency(scale=50), kind="estimated", device="pi-estimate:pi4")
     row = dataclasses.replace(result.artifacts[1], latencies=(latency(), estimated))
     mixed = dataclasses.replace(result, artifacts=(result.artifacts[0], row))
-    lines = report.table(mixed).splitlines()
+    lines = report_files.table(mixed).splitlines()
     at = lines.index("estimated")
     assert [line.split()[:2] for line in lines if "pi-estimate:pi4" in line] == [[INT8, "pi-estimate:pi4"]]
     assert "pi-estimate:pi4" in lines[at + 3]

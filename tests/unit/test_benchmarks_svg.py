@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cxr_edge.benchmarks.svg import decimal_axis, element, log_axis
+from cxr_edge.report.svg import decimal_axis, element, log_axis
 
 
 def test_element_escapes_attribute_values() -> None:

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 from scipy.stats import norm
 
-from cxr_edge import metrics
-from cxr_edge.benchmarks.verdict import FAIL, PASS, UNDECIDED, judge
+from cxr_edge.benchmarks.drift.verdict import FAIL, PASS, UNDECIDED, judge
+from cxr_edge.metrics import roc
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -49,13 +49,13 @@ def test_verdict_says_how_many_images_where_they_are_too_few() -> None:
 
 def test_verdict_holds_the_paired_delong_interval_against_the_margin() -> None:
     reference, scores, positive = _films(1, 300)
-    found, change = judge(reference, scores, positive, 0.01), metrics.auc_change(reference, scores, positive)
+    found, change = judge(reference, scores, positive, 0.01), roc.auc_change(reference, scores, positive)
     assert (found.low, found.high) == pytest.approx((change.low, change.high))
 
 
 def test_images_needed_are_those_of_the_published_formula() -> None:
     reference, scores, positive = _films(3, 120)
-    change = metrics.auc_change(reference, scores, positive)
+    change = roc.auc_change(reference, scores, positive)
     error = (change.high - change.low) / 2 / norm.ppf(0.975)
     wanted = 120 * ((norm.ppf(0.975) + norm.ppf(0.8)) * error / (0.01 + min(change.value, 0))) ** 2
     assert judge(reference, scores, positive, 0.01).images_needed == int(np.ceil(wanted))
@@ -64,7 +64,7 @@ def test_images_needed_are_those_of_the_published_formula() -> None:
 def test_images_needed_decide_in_about_four_of_five_sets() -> None:
     # The classes keep their distance, so the noise alone costs AUC: the truth is taken from very many films.
     reference, scores, positive = _films(3, 200_000, noise=0.2)
-    change, share = metrics.auc_change(reference, scores, positive), 200_000
+    change, share = roc.auc_change(reference, scores, positive), 200_000
     error = (change.high - change.low) / 2 / norm.ppf(0.975) * share**0.5
     films = round(((norm.ppf(0.975) + norm.ppf(0.8)) * error / (0.01 + change.value)) ** 2)
     outcomes = [judge(*_films(seed, films, noise=0.2), 0.01).outcome for seed in range(100, 300)]
@@ -73,14 +73,14 @@ def test_images_needed_decide_in_about_four_of_five_sets() -> None:
 
 def test_verdict_of_a_model_at_the_margin_passes_in_one_of_forty_sets_at_most() -> None:
     reference, scores, positive = _films(5, 40_000, loss=0.05)
-    margin = -metrics.auc_change(reference, scores, positive).value
+    margin = -roc.auc_change(reference, scores, positive).value
     outcomes = [judge(*_films(seed, 300, loss=0.05), margin).outcome for seed in range(400)]
     assert outcomes.count(PASS) / 400 < 0.05
 
 
 def test_verdict_names_no_number_where_the_change_lies_on_the_margin() -> None:
     reference, scores, positive = _films(6, 200, loss=0.1)
-    margin = -metrics.auc_change(reference, scores, positive).value
+    margin = -roc.auc_change(reference, scores, positive).value
     found = judge(reference, scores, positive, margin)
     assert (found.outcome, found.images_needed) == (UNDECIDED, None)
     assert "no number of films decides" in found.reason

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cxr_edge.budget import Budget, Drift
 from cxr_edge.errors import DataError, UsageError
+from cxr_edge.metrics.budget import Budget, Drift
 
 CLEAN = Drift(films=300, flips=3, auc_change=-0.005, max_change=0.1, mean_change=0.01, distinct=300)
 

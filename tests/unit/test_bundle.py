@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from cxr_edge import RESEARCH_ONLY, files
-from cxr_edge.bundle import MANIFEST_NAME, Artifact, Bundle, InputContract, Manifest
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import MANIFEST_NAME, Artifact, Manifest
+from cxr_edge.contract import InputContract
 from cxr_edge.errors import BundleError, OutputError, UnsafeFileError
+from cxr_edge.system import files
+from cxr_edge.system.about import RESEARCH_ONLY
 from tests import models
 
 CONTENT = b"not a model, but bytes all the same"

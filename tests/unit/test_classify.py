@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_edge.bundle import Artifact, Bundle, InputContract, Manifest
-from cxr_edge.classify import STDIN, Prediction, choose_artifact, exit_code, find_images, predict, predict_all
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import Artifact, Manifest
+from cxr_edge.contract import InputContract, Outputs, Pixels
 from cxr_edge.errors import BundleError, DataError, RuntimeFailure
-from cxr_edge.runtimes import Outputs, Pixels, RuntimeInfo
+from cxr_edge.inference.classify import STDIN, Prediction, choose_artifact, exit_code, find_images, predict, predict_all
+from cxr_edge.runtimes.base import RuntimeInfo
 
 MANIFEST = Manifest(
     name="try",

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from cxr_edge import RESEARCH_ONLY, __version__
-from cxr_edge.bundle import Bundle
-from cxr_edge.cli import main
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.cli.main import main
+from cxr_edge.system.about import RESEARCH_ONLY, __version__
 from tests import models
 
 COMMANDS = sorted(main.commands)
@@ -41,12 +41,12 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_importing_the_command_line_loads_no_heavy_library() -> None:
-    done = python("-c", f"import sys, cxr_edge.cli; print([name for name in {HEAVY} if name in sys.modules])")
+    done = python("-c", f"import sys, cxr_edge.cli.main; print([name for name in {HEAVY} if name in sys.modules])")
 
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-@pytest.mark.parametrize("module", ["cxr_edge", "cxr_edge.cli"])
+@pytest.mark.parametrize("module", ["cxr_edge", "cxr_edge.cli.main"])
 def test_the_package_runs_as_a_module(module: str) -> None:
     assert python("-m", module, "--version").stdout == f"cxr-edge, version {__version__}\n"
 

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cxr_edge import RESEARCH_ONLY, phantom
-from cxr_edge.bundle import Bundle
-from cxr_edge.cli import main
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.cli.main import main
+from cxr_edge.phantom.sets import write_folder
+from cxr_edge.system.about import RESEARCH_ONLY
 
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("films")
-    phantom.write_folder(folder, {"train": 40, "val": 20, "test": 20}, size_px=128)
+    write_folder(folder, {"train": 40, "val": 20, "test": 20}, size_px=128)
     return folder
 
 

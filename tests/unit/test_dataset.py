@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_edge import dataset, phantom
+from cxr_edge.data import dataset
 from cxr_edge.errors import DataError, UnsafeFileError
+from cxr_edge.phantom.sets import write_folder
 
 HEADER = "path,class,split,source,patient_id"
 GOOD_LINES = [
@@ -340,7 +341,7 @@ def test_real_films_open_by_their_manifest(real_data: Path) -> None:
 
 
 def test_phantom_written_to_disk_reads_back_as_the_same_films(tmp_path: Path) -> None:
-    phantom.write_folder(tmp_path / "out", {"train": 2, "val": 2, "test": 2})
+    write_folder(tmp_path / "out", {"train": 2, "val": 2, "test": 2})
     written = dataset.open_dataset(tmp_path / "out").select(split="val").items[0]
     drawn = dataset.open_dataset("phantom").select(split="val").items[0]
     assert np.array_equal(written.pixels(), drawn.pixels())

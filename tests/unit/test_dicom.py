@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cxr_edge import images
 from cxr_edge.errors import CxrEdgeError, ImageError, MissingExtraError, UnsafeFileError
+from cxr_edge.imaging import decoder
 
 pydicom = pytest.importorskip("pydicom", reason="the extra 'dicom' is not installed")
 
@@ -59,7 +59,7 @@ def to_bytes(dataset: Dataset) -> bytes:
 
 
 def decoded(pixels: npt.NDArray[Any], **tags: Any) -> npt.NDArray[np.uint8]:
-    return np.asarray(images.decode(to_bytes(film(pixels, **tags))))
+    return np.asarray(decoder.decode(to_bytes(film(pixels, **tags))))
 
 
 def compressed(syntax: uid.UID, codestream: bytes, pixels: npt.NDArray[Any], **tags: Any) -> bytes:
@@ -84,7 +84,7 @@ def look_up_table(entries: list[int], first: int, bits: int) -> Dataset:
 
 
 def test_read_reports_a_dicom_film() -> None:
-    result = images.read(to_bytes(film(ramp())))
+    result = decoder.read(to_bytes(film(ramp())))
     assert (result.width_px, result.height_px, result.format, result.warnings) == (256, 240, "DICOM", ())
 
 
@@ -157,7 +157,7 @@ def test_decode_applies_a_modality_look_up_table_before_the_window() -> None:
 
 
 def test_read_warns_when_a_window_is_invalid() -> None:
-    result = images.read(to_bytes(film(ramp(), WindowCenter=100, WindowWidth=0)))
+    result = decoder.read(to_bytes(film(ramp(), WindowCenter=100, WindowWidth=0)))
     assert result.warnings == ("invalid window ignored",)
 
 
@@ -175,26 +175,26 @@ def test_decode_converts_ybr_to_rgb() -> None:
 
 def test_decode_reads_baseline_jpeg() -> None:
     content = compressed(uid.JPEGBaseline8Bit, encode(ramp(), "JPEG", quality=95), ramp())
-    assert np.abs(np.asarray(images.decode(content)).astype(int) - ramp()).max() <= 3
+    assert np.abs(np.asarray(decoder.decode(content)).astype(int) - ramp()).max() <= 3
 
 
 def test_decode_reads_run_length_encoding() -> None:
     dataset = film(ramp())
     dataset.compress(uid.RLELossless)
-    assert np.array_equal(np.asarray(images.decode(to_bytes(dataset))), ramp())
+    assert np.array_equal(np.asarray(decoder.decode(to_bytes(dataset))), ramp())
 
 
 def test_decode_reads_jpeg_2000() -> None:
     pytest.importorskip("gdcm", reason="the extra 'dicom' is not installed")
     content = compressed(uid.JPEG2000Lossless, encode(ramp(), "JPEG2000", no_jp2=True), ramp())
-    assert np.array_equal(np.asarray(images.decode(content)), ramp())
+    assert np.array_equal(np.asarray(decoder.decode(content)), ramp())
 
 
 @pytest.mark.parametrize(
     ("tags", "warning"), [({"ViewPosition": "LL"}, "lateral view"), ({"Modality": ""}, "modality")]
 )
 def test_read_warns_of_what_the_tags_say(tags: dict[str, str], warning: str) -> None:
-    (text,) = images.read(to_bytes(film(ramp(), **tags))).warnings
+    (text,) = decoder.read(to_bytes(film(ramp(), **tags))).warnings
     assert text.startswith(warning)
 
 
@@ -212,37 +212,37 @@ def test_read_warns_of_what_the_tags_say(tags: dict[str, str], warning: str) -> 
 )
 def test_read_refuses_what_is_no_single_projection_film(tags: dict[str, Any], fact: str) -> None:
     with pytest.raises(ImageError, match=fact):
-        images.read(to_bytes(film(ramp(), **tags)), name="x.dcm")
+        decoder.read(to_bytes(film(ramp(), **tags)), name="x.dcm")
 
 
 def test_read_refuses_too_many_pixels_before_decoding_them() -> None:
     with pytest.raises(UnsafeFileError, match=r"^x\.dcm: 30000 x 30000 pixels is 900 megapixels, over the limit of 40"):
-        images.read(to_bytes(film(ramp(), Rows=30000, Columns=30000)), name="x.dcm")
+        decoder.read(to_bytes(film(ramp(), Rows=30000, Columns=30000)), name="x.dcm")
 
 
 def test_read_refuses_deflated_data_unopened() -> None:
     dataset = film(ramp())
     dataset.file_meta.TransferSyntaxUID = uid.DeflatedExplicitVRLittleEndian
     with pytest.raises(UnsafeFileError, match="deflated"):
-        images.read(to_bytes(dataset))
+        decoder.read(to_bytes(dataset))
 
 
 def test_read_refuses_an_unknown_compression() -> None:
     with pytest.raises(ImageError, match="this kind of compression is not read"):
-        images.read(compressed(uid.MPEG2MPML, b"\0" * 100, ramp()))
+        decoder.read(compressed(uid.MPEG2MPML, b"\0" * 100, ramp()))
 
 
 @pytest.mark.parametrize("length", [140, 400, 2000])
 def test_read_refuses_a_truncated_file(length: int) -> None:
     with pytest.raises(ImageError, match="cut short"):
-        images.read(to_bytes(film(ramp()))[:length])
+        decoder.read(to_bytes(film(ramp()))[:length])
 
 
 def test_read_refuses_a_film_without_pixels() -> None:
     dataset = film(ramp())
     del dataset.PixelData
     with pytest.raises(ImageError, match="holds no picture"):
-        images.read(to_bytes(dataset))
+        decoder.read(to_bytes(dataset))
 
 
 @pytest.mark.parametrize("tag", ["Modality", "ViewPosition", "WindowCenter", "PhotometricInterpretation"])
@@ -255,7 +255,7 @@ def test_no_value_of_a_tag_gets_out(
     text = ""
     with caplog.at_level(logging.DEBUG):
         try:
-            text = repr(images.read(content, name="x.dcm").warnings)
+            text = repr(decoder.read(content, name="x.dcm").warnings)
         except CxrEdgeError as error:
             text = "".join(traceback.format_exception(error))
     assert PATIENT in content.decode("latin-1")
@@ -266,27 +266,27 @@ def test_warnings_of_pydicom_reach_nobody(capfd: pytest.CaptureFixture[str]) -> 
     dataset = film(ramp())
     # More data than the picture needs makes pydicom warn; the tests turn every warning into an error.
     dataset.PixelData += b"\0" * 100
-    assert images.read(to_bytes(dataset)).warnings == ()
+    assert decoder.read(to_bytes(dataset)).warnings == ()
     assert "".join(capfd.readouterr()) == ""
 
 
 def test_read_names_the_extra_when_pydicom_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(MissingExtraError, match=r"^reading DICOM needs the extra 'dicom'; type: pip install"):
-        images.read(to_bytes(film(ramp())))
+        decoder.read(to_bytes(film(ramp())))
 
 
 def test_read_names_the_extra_when_the_decoder_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     content = compressed(uid.JPEG2000Lossless, encode(ramp(), "JPEG2000", no_jp2=True), ramp())
     monkeypatch.setitem(sys.modules, "gdcm", None)
     with pytest.raises(MissingExtraError, match="reading compressed DICOM"):
-        images.read(content)
+        decoder.read(content)
 
 
 def test_uncompressed_films_need_no_gdcm() -> None:
     code = (
-        "import sys; sys.modules['gdcm'] = None; from cxr_edge import images;"
-        "print(images.read(sys.stdin.buffer.read()).format)"
+        "import sys; sys.modules['gdcm'] = None; from cxr_edge.imaging import decoder;"
+        "print(decoder.read(sys.stdin.buffer.read()).format)"
     )
     content = to_bytes(film(ramp()))
     result = subprocess.run([sys.executable, "-c", code], input=content, capture_output=True, check=True, timeout=60)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from cxr_edge.cli import main
+from cxr_edge.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("docs", "cxr_edge", "export", "benchmarks", "android_demo", "scripts", "tests")

@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cxr_edge.classify import Prediction
 from cxr_edge.errors import DataError, ImageError, OutputError, UsageError
-from cxr_edge.explain import color_ramp, draw, name_overlay, name_overlays, overlay, write, write_each
+from cxr_edge.imaging.overlay import color_ramp, overlay
+from cxr_edge.inference.classify import Prediction
+from cxr_edge.inference.explain import draw, name_overlay, name_overlays, write, write_each
 
 HEATMAP = np.zeros((7, 7), np.float32)
 HEATMAP[1, 5] = 1.0

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cxr_edge import files
 from cxr_edge.errors import DataError, OutputError, UnsafeFileError
+from cxr_edge.system import files
 
 LONG_NAME = "f" * 255
 LIMITED_BYTES = 4096
@@ -21,7 +21,7 @@ LIMITED_BYTES = 4096
 WRITER = """
 import sys
 from pathlib import Path
-from cxr_edge import files
+from cxr_edge.system import files
 from cxr_edge.errors import OutputError
 
 try:
@@ -32,7 +32,7 @@ except OutputError as error:
 DYING_STAGER = """
 import os, sys
 from pathlib import Path
-from cxr_edge import files
+from cxr_edge.system import files
 
 with files.staged_folder(Path(sys.argv[1])) as staged:
     files.write_text(staged / "part", "new")
@@ -198,7 +198,7 @@ def test_staged_folder_keeps_the_old_one_whole_when_the_process_is_killed(tmp_pa
 def test_staged_folder_exchanges_where_the_system_has_no_exchange(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cxr_edge.files.sys.platform", "elsewhere")
+    monkeypatch.setattr("cxr_edge.system.files.sys.platform", "elsewhere")
     target = make_folder(tmp_path / "bundle", "old")
     with files.staged_folder(target) as staged:
         files.write_text(staged / "manifest.json", "new")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cxr_edge.errors import OutputError, UsageError
-from cxr_edge.journal import Journal, default_path, name_film
+from cxr_edge.inference.watch_journal import Journal, default_path, name_film
 
 A, B = name_film(Path("/films/a.png"), 10, 1), name_film(Path("/films/b.png"), 10, 1)
 

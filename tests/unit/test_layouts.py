@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cxr_edge import dataset, layouts
+from cxr_edge.data import dataset, layouts
+from cxr_edge.data.listing import Listing
 from cxr_edge.errors import DataError, UnsafeFileError
-from cxr_edge.listing import Listing
 
 # A line of the last ieee8023 metadata.csv has more columns and ends with an unnamed one.
 IEEE_HEADER = "patientid,offset,finding,view,modality,folder,filename,clinical_notes,"

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_edge.dataset import Dataset, open_dataset
+from cxr_edge.contract import Pixels
+from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import DataError
-from cxr_edge.export.calibration import FilmSet, choose_films
+from cxr_edge.export.calibration_set import FilmSet, choose_films
 from cxr_edge.export.linting import correlate_neighbours, lint
-from cxr_edge.runtimes import Pixels
 
 COUNT = 24
 

@@ -13,13 +13,14 @@ import numpy as np
 import onnx
 import pytest
 
-from cxr_edge import RESEARCH_ONLY, __version__
-from cxr_edge.bundle import Artifact, InputContract, Manifest
+from cxr_edge.bundles.manifest import Artifact, Manifest
+from cxr_edge.contract import InputContract
 from cxr_edge.errors import BundleError, ExportError
-from cxr_edge.export import flatbuffer
-from cxr_edge.export.metadata import Facts, attach_onnx, attach_tflite
+from cxr_edge.export.convert import flatbuffer
+from cxr_edge.export.convert.metadata import Facts, attach_onnx, attach_tflite
 from cxr_edge.export.recipes import RECIPES
-from cxr_edge.runtimes import open_model
+from cxr_edge.runtimes.registry import open_content
+from cxr_edge.system.about import RESEARCH_ONLY, __version__
 from tests import models
 
 DIGEST = "0123456789abcdef" * 4
@@ -198,8 +199,8 @@ def test_tflite_metadata_that_is_there_is_replaced(tagged: bytes) -> None:
 
 
 def test_litert_gives_the_same_answers_with_metadata(tagged: bytes, films: np.ndarray) -> None:
-    answers = open_model(tagged, "tflite").run(films)
-    for name, values in open_model(models.tflite(), "tflite").run(films).items():
+    answers = open_content(tagged, "tflite").run(films)
+    for name, values in open_content(models.tflite(), "tflite").run(films).items():
         assert np.array_equal(answers[name], values)
 
 
@@ -214,7 +215,7 @@ def test_weights_behind_the_flatbuffer_move_into_it(films: np.ndarray) -> None:
     content = _move_weights_out(models.tflite())
     tagged = attach_tflite(content, FACTS)
     assert all(buffer.offset == 0 for buffer in flatbuffer.read(tagged).buffers)
-    answers = open_model(tagged, "tflite").run(films)
+    answers = open_content(tagged, "tflite").run(films)
     for name, values in models.expected(films).items():
         assert np.allclose(answers[name], values, rtol=1e-5, atol=1e-5)
 
@@ -258,8 +259,8 @@ def test_onnx_keeps_what_other_tools_have_noted() -> None:
 
 
 def test_onnx_runtime_gives_the_same_answers_with_metadata(films: np.ndarray) -> None:
-    answers = open_model(attach_onnx(models.onnx(), FACTS), "onnx").run(films)
-    for name, values in open_model(models.onnx(), "onnx").run(films).items():
+    answers = open_content(attach_onnx(models.onnx(), FACTS), "onnx").run(films)
+    for name, values in open_content(models.onnx(), "onnx").run(films).items():
         assert np.array_equal(answers[name], values)
 
 

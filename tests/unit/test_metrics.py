@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from cxr_edge.errors import DataError
-from cxr_edge.metrics import (
+from cxr_edge.metrics.roc import (
     Confusion,
     Interval,
     auc,

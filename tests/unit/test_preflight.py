@@ -14,9 +14,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from onnx import helper
 
-from cxr_edge.bundle import Bundle, default_bundle_path
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.errors import PreflightError, UnsafeFileError
-from cxr_edge.preflight import ArtifactFacts, check_artifact
+from cxr_edge.preflight.check import check_artifact
+from cxr_edge.preflight.facts import ArtifactFacts
 from tests import models
 from tests.trees import change_onnx, change_tflite
 
@@ -235,7 +236,7 @@ def test_the_check_needs_no_library_of_its_own() -> None:
     code = (
         "import sys\nfor name in ('flatbuffers', 'onnx', 'onnxruntime', 'ai_edge_litert', 'google.protobuf'):\n"
         "    sys.modules[name] = None\n"
-        "from cxr_edge.preflight import check_artifact\n"
+        "from cxr_edge.preflight.check import check_artifact\n"
         "print(check_artifact(open(sys.argv[1], 'rb').read(), 'tflite', 'model').format)\n"
     )
     shipped = default_bundle_path() / "model_int8.tflite"

@@ -13,12 +13,12 @@ import h5py
 import numpy as np
 import pytest
 
-from cxr_edge.bundle import default_bundle_path
+from cxr_edge.bundles.bundle import default_bundle_path
 from cxr_edge.errors import PreflightError
 from cxr_edge.export import pipeline
-from cxr_edge.flatbuffer import Malformed
-from cxr_edge.preflight import check_artifact
-from cxr_edge.preflight_keras import check_weights
+from cxr_edge.preflight.check import check_artifact
+from cxr_edge.preflight.flatbuffer import Malformed
+from cxr_edge.preflight.keras import check_weights
 from tests import models
 
 DENSE = {"module": "keras.layers", "class_name": "Dense", "config": {"activation": "relu"}, "registered_name": None}

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from cxr_edge.progress import Progress, say
+from cxr_edge.system.progress import Progress, say
 
 
 class Terminal(io.StringIO):

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_edge import files
-from cxr_edge.budget import Budget, Limits
-from cxr_edge.bundle import Artifact, Bundle, InputContract, Manifest
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import Artifact, Manifest
+from cxr_edge.contract import InputContract
 from cxr_edge.errors import BundleError, UsageError
 from cxr_edge.export.recipes import FORMATS, Recipe
+from cxr_edge.metrics.budget import Budget, Limits
+from cxr_edge.system import files
 
 # The same examples each time, and no folder of them.
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cxr_edge.export.rounding import LEVELS, choose_scales, nearest, refit, round_weights
+from cxr_edge.export.repair.rounding import LEVELS, choose_scales, nearest, refit, round_weights
 
 
 def layer(seed: int, groups: int = 1, inputs: int = 24, outputs: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

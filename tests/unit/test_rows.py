@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr_edge import RESEARCH_ONLY
-from cxr_edge.classify import Prediction
-from cxr_edge.rows import FORMATS, format_csv, format_json, format_table, to_json
+from cxr_edge.inference.classify import Prediction
+from cxr_edge.inference.rows import FORMATS, format_csv, format_json, format_table, to_json
+from cxr_edge.system.about import RESEARCH_ONLY
 
 GOOD = Prediction(
     Path("films/a.png"),

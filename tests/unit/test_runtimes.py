@@ -10,9 +10,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from cxr_edge.bundle import Bundle
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.contract import Pixels, check_pixels, name_outputs
 from cxr_edge.errors import BundleError, RuntimeFailure
-from cxr_edge.runtimes import Pixels, check_pixels, name_outputs, open_artifact, open_model
+from cxr_edge.models import open_model
+from cxr_edge.runtimes.registry import open_content
 from tests import models
 
 MODELS: dict[str, Callable[..., bytes]] = {"tflite": models.tflite, "onnx": models.onnx}
@@ -27,7 +29,7 @@ def pixels() -> Pixels:
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("count", [1, 3])
 def test_run_gives_every_output_for_each_film(pixels: Pixels, format: str, count: int) -> None:
-    outputs = open_model(MODELS[format](), format).run(pixels[:count])
+    outputs = open_content(MODELS[format](), format).run(pixels[:count])
     wanted = models.expected(pixels[:count])
 
     assert list(outputs) == list(models.OUTPUTS)
@@ -38,7 +40,7 @@ def test_run_gives_every_output_for_each_film(pixels: Pixels, format: str, count
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_run_gives_a_films_answer_whatever_its_neighbours(pixels: Pixels, format: str) -> None:
-    runtime = open_model(MODELS[format](), format)
+    runtime = open_content(MODELS[format](), format)
     together, alone = runtime.run(pixels), runtime.run(pixels[2:])
 
     np.testing.assert_array_equal(together["heatmap"][2:], alone["heatmap"])
@@ -46,7 +48,7 @@ def test_run_gives_a_films_answer_whatever_its_neighbours(pixels: Pixels, format
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_run_keeps_earlier_answers_as_they_were(pixels: Pixels, format: str) -> None:
-    runtime = open_model(MODELS[format](), format)
+    runtime = open_content(MODELS[format](), format)
     first = runtime.run(pixels[:1])["probabilities"]
     before = first.copy()
     runtime.run(pixels[1:])
@@ -57,14 +59,14 @@ def test_run_keeps_earlier_answers_as_they_were(pixels: Pixels, format: str) -> 
 @pytest.mark.parametrize("format", FORMATS)
 def test_run_takes_pixels_that_do_not_lie_in_a_row(pixels: Pixels, format: str) -> None:
     mirrored = pixels[:, :, ::-1]
-    outputs = open_model(MODELS[format](), format).run(mirrored)
+    outputs = open_content(MODELS[format](), format).run(mirrored)
 
     np.testing.assert_allclose(outputs["heatmap"], models.expected(mirrored)["heatmap"], rtol=1e-5)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_outputs_come_in_the_contracts_order_whatever_the_files(pixels: Pixels, format: str) -> None:
-    outputs = open_model(MODELS[format](outputs=tuple(reversed(models.OUTPUTS))), format).run(pixels)
+    outputs = open_content(MODELS[format](outputs=tuple(reversed(models.OUTPUTS))), format).run(pixels)
 
     assert list(outputs) == list(models.OUTPUTS)
     np.testing.assert_allclose(outputs["typicality"], models.expected(pixels)["typicality"], rtol=1e-5)
@@ -72,12 +74,12 @@ def test_outputs_come_in_the_contracts_order_whatever_the_files(pixels: Pixels, 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_model_may_have_probabilities_alone(pixels: Pixels, format: str) -> None:
-    assert list(open_model(MODELS[format](outputs=("probabilities",)), format).run(pixels)) == ["probabilities"]
+    assert list(open_content(MODELS[format](outputs=("probabilities",)), format).run(pixels)) == ["probabilities"]
 
 
 def test_outputs_that_a_converter_renamed_are_told_by_their_width(pixels: Pixels) -> None:
     renamed = {name: f"StatefulPartitionedCall:{number}" for number, name in enumerate(models.OUTPUTS)}
-    outputs = open_model(models.tflite(names=renamed), "tflite").run(pixels)
+    outputs = open_content(models.tflite(names=renamed), "tflite").run(pixels)
 
     np.testing.assert_allclose(outputs["probabilities"], models.expected(pixels)["probabilities"], rtol=1e-5)
 
@@ -87,7 +89,7 @@ def test_open_refuses_a_model_without_probabilities(format: str) -> None:
     content = MODELS[format](outputs=("heatmap", "typicality"))
 
     with pytest.raises(RuntimeFailure, match=rf"^m\.{format}: has no output 'probabilities'"):
-        open_model(content, format, name=f"m.{format}")
+        open_content(content, format, name=f"m.{format}")
 
 
 @pytest.mark.parametrize(
@@ -95,31 +97,31 @@ def test_open_refuses_a_model_without_probabilities(format: str) -> None:
 )
 def test_open_refuses_another_input_shape(format: str, shape: tuple[int | str, ...]) -> None:
     with pytest.raises(RuntimeFailure, match="the input contract is"):
-        open_model(MODELS[format](shape=shape), format)
+        open_content(MODELS[format](shape=shape), format)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_open_refuses_another_input_dtype(format: str) -> None:
     with pytest.raises(RuntimeFailure, match="the input contract is"):
-        open_model(MODELS[format](dtype="float32"), format)
+        open_content(MODELS[format](dtype="float32"), format)
 
 
 def test_open_refuses_another_input_name() -> None:
     with pytest.raises(RuntimeFailure, match=r"takes \[\('input'.* the input contract is image"):
-        open_model(models.onnx(name="input"), "onnx")
+        open_content(models.onnx(name="input"), "onnx")
 
 
 @pytest.mark.parametrize(("format", "dtype"), [("tflite", "uint8"), ("onnx", "uint8"), ("onnx", "float64")])
 def test_open_refuses_outputs_that_are_no_float32(format: str, dtype: str) -> None:
     with pytest.raises(RuntimeFailure, match=r"output 'probabilities' .* is not in the output contract"):
-        open_model(MODELS[format](output_dtype=dtype), format)
+        open_content(MODELS[format](output_dtype=dtype), format)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x1c\0\0\0TFL3" + b"hello " * 50, bytes(1000)])
 def test_open_refuses_garbage_in_one_line(format: str, content: bytes) -> None:
     with pytest.raises(RuntimeFailure, match=rf"^m\.{format}: ") as caught:
-        open_model(content, format, name=f"m.{format}")
+        open_content(content, format, name=f"m.{format}")
     assert "\n" not in str(caught.value)
 
 
@@ -129,17 +131,17 @@ def test_open_refuses_a_model_that_is_cut_short(format: str) -> None:
 
     for length in (8, len(content) // 2, len(content) - 1):
         with pytest.raises(RuntimeFailure, match="cannot load it"):
-            open_model(content[:length], format)
+            open_content(content[:length], format)
 
 
 def test_open_says_what_a_text_file_lacks() -> None:
     with pytest.raises(RuntimeFailure, match=r"notes\.tflite: is no TFLite model \(it lacks the TFL3 mark\)"):
-        open_model(b"these are notes, not a model", "tflite", name="notes.tflite")
+        open_content(b"these are notes, not a model", "tflite", name="notes.tflite")
 
 
 def test_open_names_the_formats_there_are() -> None:
     with pytest.raises(RuntimeFailure, match=r"m\.pb: no runtime reads the format 'pb'; known are tflite, onnx, keras"):
-        open_model(b"", "pb", name="m.pb")
+        open_content(b"", "pb", name="m.pb")
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -158,11 +160,11 @@ def test_open_names_the_formats_there_are() -> None:
 )
 def test_run_refuses_pixels_outside_the_contract(format: str, wrong: Pixels) -> None:
     with pytest.raises(RuntimeFailure, match=r"m: was given .*; it takes uint8"):
-        open_model(MODELS[format](), format, name="m").run(wrong)
+        open_content(MODELS[format](), format, name="m").run(wrong)
 
 
 def test_run_names_the_file_where_the_library_fails(pixels: Pixels) -> None:
-    fixed_batch = open_model(models.onnx(shape=(1, 224, 224, 3)), "onnx", name="m.onnx")
+    fixed_batch = open_content(models.onnx(shape=(1, 224, 224, 3)), "onnx", name="m.onnx")
 
     with pytest.raises(RuntimeFailure, match=r"^m\.onnx: ONNX Runtime failed to run it \(.*\)$"):
         fixed_batch.run(pixels)
@@ -197,7 +199,7 @@ def test_name_outputs_takes_the_names_where_the_widths_are_open() -> None:
 
 @pytest.mark.parametrize(("format", "library"), [("tflite", "ai-edge-litert"), ("onnx", "onnxruntime")])
 def test_info_names_library_version_and_threads(format: str, library: str) -> None:
-    info = open_model(MODELS[format](), format, threads=2).info
+    info = open_content(MODELS[format](), format, threads=2).info
 
     assert (info.library, info.threads) == (library, 2)
     assert info.version[0].isdigit()
@@ -205,7 +207,7 @@ def test_info_names_library_version_and_threads(format: str, library: str) -> No
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_close_may_be_called_twice(format: str) -> None:
-    runtime = open_model(MODELS[format](), format)
+    runtime = open_content(MODELS[format](), format)
     runtime.close()
     runtime.close()
 
@@ -216,11 +218,11 @@ def test_open_artifact_proves_the_hash_before_the_library_sees_a_byte(brightness
     path.write_bytes(path.read_bytes()[:-1] + b"?")
 
     with pytest.raises(BundleError, match=r"model_float32\.tflite: sha256 differs"):
-        open_artifact(brightness_bundle, artifact)
+        open_model(brightness_bundle, artifact)
 
 
 def test_litert_writes_nothing_to_stderr(capfd: pytest.CaptureFixture[str], pixels: Pixels) -> None:
-    open_model(models.tflite(), "tflite").run(pixels)
+    open_content(models.tflite(), "tflite").run(pixels)
 
     assert capfd.readouterr() == ("", "")
 

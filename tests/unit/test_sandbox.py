@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxr_edge import _worker, runtimes
 from cxr_edge.errors import MissingExtraError, RuntimeFailure, SandboxError
-from cxr_edge.limits import Limits
-from cxr_edge.sandbox import Sandbox, run_in_sandbox
+from cxr_edge.processes.limits import Limits
+from cxr_edge.runtimes.base import Runtime
+from cxr_edge.runtimes.registry import open_content
+from cxr_edge.sandbox import worker as _worker
+from cxr_edge.sandbox.runtime import Sandbox, run_in_sandbox
 from tests import models
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
@@ -28,8 +30,8 @@ FORMATS: dict[str, Callable[[], bytes]] = {"tflite": models.tflite, "onnx": mode
 WORKER = """
 import os, sys, time
 sys.path[:0] = {path!r}
-from cxr_edge._worker import pack, to_npy
-from cxr_edge.limits import Limits, impose
+from cxr_edge.sandbox.worker import pack, to_npy
+from cxr_edge.processes.limits import Limits, impose
 impose(Limits(cpu_s={cpu_s}))
 def send(*parts):
     os.write(1, pack(*parts))
@@ -44,7 +46,7 @@ time.sleep(60)
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_sandbox_answers_what_the_runtime_answers(format: str) -> None:
     content = FORMATS[format]()
-    plain = runtimes.open_model(content, format).run(PIXELS)
+    plain = open_content(content, format).run(PIXELS)
     done = run_in_sandbox(content, format, PIXELS, name="model")
 
     assert list(done.outputs) == list(plain)
@@ -63,7 +65,7 @@ def test_both_runtimes_fit_into_512_mib(format: str) -> None:
 
 def test_a_sandbox_is_a_runtime_that_goes_on() -> None:
     with Sandbox(models.tflite(), "tflite", name="model") as opened:
-        runtime: runtimes.Runtime = opened
+        runtime: Runtime = opened
         first, second = runtime.run(PIXELS[:1]), runtime.run(PIXELS[1:2])
 
     assert first["typicality"].shape == second["typicality"].shape == (1, 1)
@@ -118,7 +120,7 @@ def worker(monkeypatch: pytest.MonkeyPatch, code: str, **limits: Any) -> Sandbox
     start = subprocess.Popen
 
     def popen(command: list[str], **options: Any) -> Any:
-        assert command[1:4] == ["-I", "-m", "cxr_edge._worker"]
+        assert command[1:4] == ["-I", "-m", "cxr_edge.sandbox.worker"]
         assert options["env"] == {}
         return start([command[0], "-c", script, *command[4:]], **options)
 
@@ -201,7 +203,7 @@ def test_what_a_dying_process_started_is_killed_too(monkeypatch: pytest.MonkeyPa
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system does not say what runs")
 def test_a_process_whose_parent_was_killed_ends_by_itself(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from cxr_edge.sandbox import Sandbox; from cxr_edge.limits import Limits\n"
+        "import os, sys; from cxr_edge.sandbox.runtime import Sandbox; from cxr_edge.processes.limits import Limits\n"
         "from tests.attacks.endless_loop import make_model; import numpy as np\n"
         "opened = Sandbox(make_model(), 'onnx', name='model', limits=Limits(cpu_s=2))\n"
         "print(opened._child._process.pid, flush=True)\n"
@@ -218,9 +220,8 @@ def test_a_process_whose_parent_was_killed_ends_by_itself(tmp_path: Path) -> Non
 
 def limited(code: str, **limits: Any) -> SandboxError:
     """Return how a process ends that imposes limits on itself and then runs `code`."""
-    script = (
-        f"import sys; sys.path[:0] = {sys.path!r}\nfrom cxr_edge.limits import *\nimpose(Limits(**{limits}))\n{code}"
-    )
+    script = f"import sys; sys.path[:0] = {sys.path!r}\nfrom cxr_edge.processes.limits import *\n"
+    script += f"impose(Limits(**{limits}))\n{code}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     return SandboxError(f"{done.returncode} {done.stderr}")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 import pytest
 
-from cxr_edge.cli import main
-from cxr_edge.journal import default_path
+from cxr_edge.cli.main import main
+from cxr_edge.inference.watch_journal import default_path
 
 UNIT = Path(__file__).resolve().parents[2] / "docs" / "cxr-edge-watch.service"
 PROGRAM = "/opt/cxr-edge/bin/cxr-edge"

@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_edge import RESEARCH_ONLY, metrics
-from cxr_edge.bundle import Bundle
-from cxr_edge.dataset import Dataset, open_dataset
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import BundleError, DataError, RuntimeFailure, UsageError
-from cxr_edge.studies import calibrating, gradcam, plots, scoring, tables, weights
+from cxr_edge.metrics import roc
+from cxr_edge.studies import calibrate, gradcam, scoring, weights
 from cxr_edge.studies.augmentation import SheetOptions, draw_sheet
-from cxr_edge.studies.films import describe, thin, truth_of
-from cxr_edge.studies.work import Engine, Job, Record, run_all
+from cxr_edge.studies.jobs import Engine, Job, Record, run_all
+from cxr_edge.studies.report import study_plots, tables
+from cxr_edge.studies.subset import describe, thin, truth_of
+from cxr_edge.system.about import RESEARCH_ONLY
 
 
 @pytest.fixture(scope="module")
@@ -149,8 +151,8 @@ def test_a_report_has_the_threshold_of_val_and_the_figures_of_test(films: Datase
     scores = scores_of(films, 1.0)
     figures = scoring.report(films, scores)
     val, test = (np.array(scores[split]) for split in ("val", "test"))
-    assert figures["threshold"] == metrics.youden_threshold(val, truth_of(films, "val").positive)
-    assert figures["auc"] == metrics.auc(test, truth_of(films, "test").positive)
+    assert figures["threshold"] == roc.youden_threshold(val, truth_of(films, "val").positive)
+    assert figures["auc"] == roc.auc(test, truth_of(films, "test").positive)
     assert set(figures["within_source"]) == {"phantom-a", "phantom-b", "phantom-c"}
 
 
@@ -224,8 +226,8 @@ def test_the_page_of_a_study_says_what_holds_what_does_not_and_what_is_not_shown
 
 def test_figures_are_written_as_png_and_svg_the_same_each_time(films: Dataset, tmp_path: Path) -> None:
     for folder in ("first", "second"):
-        for name, figure in plots.draw(unfreezing(films)).items():
-            plots.save(figure, tmp_path / folder / name)
+        for name, figure in study_plots.draw(unfreezing(films)).items():
+            study_plots.save(figure, tmp_path / folder / name)
     names = sorted(path.name for path in (tmp_path / "first").iterdir())
     assert names == ["curves.png", "curves.svg", "outcome.png", "outcome.svg"]
     for name in names:
@@ -267,7 +269,7 @@ def test_calibrate_writes_threshold_temperature_and_card(
 ) -> None:
     few = small(films, val=30, test=20)
     out = tmp_path / "calibrated"
-    record = calibrating.calibrate(brightness_bundle, few, artifact="float32", sensitivity=0.9, out=out)
+    record = calibrate.calibrate(brightness_bundle, few, artifact="float32", sensitivity=0.9, out=out)
     read = Bundle.read(out)
     assert (read.manifest.threshold, read.manifest.calibration) == (record["threshold"], json.loads(json.dumps(record)))
     assert record["figures"]["val"]["sensitivity"] >= 0.9
@@ -277,7 +279,7 @@ def test_calibrate_writes_threshold_temperature_and_card(
 
 
 def test_calibrate_in_place_changes_the_bundle_itself(films: Dataset, brightness_bundle: Bundle) -> None:
-    record = calibrating.calibrate(brightness_bundle, small(films, val=30), artifact="float32")
+    record = calibrate.calibrate(brightness_bundle, small(films, val=30), artifact="float32")
     assert Bundle.read(brightness_bundle.path).manifest.threshold == record["threshold"]
     assert set(record["figures"]) == {"val"}
 
@@ -286,4 +288,4 @@ def test_calibrate_refuses_other_classes(films: Dataset, brightness_bundle: Bund
     items = tuple(dataclasses.replace(i, label="sick" if i.label == "covid" else "well") for i in films.items[:4])
     other = dataclasses.replace(films, items=items, labels=("sick", "well"), positive="sick")
     with pytest.raises(DataError, match="its positive class is 'sick', the bundle's 'covid'"):
-        calibrating.calibrate(brightness_bundle, other, artifact="float32")
+        calibrate.calibrate(brightness_bundle, other, artifact="float32")

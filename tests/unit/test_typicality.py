@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cxr_edge.errors import TrainingError
-from cxr_edge.training.typicality import fit
+from cxr_edge.training.network.typicality import fit
 
 BASIS = np.random.default_rng(0).uniform(size=(8, 64)) ** 4
 

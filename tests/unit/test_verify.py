@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cxr_edge import cli_verify
-from cxr_edge.bundle import Bundle
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.golden import VECTORS_NAME, GoldenVectors
+from cxr_edge.cli import verify as cli_verify
 from cxr_edge.errors import BundleError
 from cxr_edge.export import golden
-from cxr_edge.files import sha256_bytes
-from cxr_edge.runtimes import open_artifact
-from cxr_edge.vectors import VECTORS_NAME, GoldenVectors
-from cxr_edge.verify import ArtifactCheck, format_report, verify
+from cxr_edge.inference.verify import ArtifactCheck, format_report, verify
+from cxr_edge.models import open_model
+from cxr_edge.system.files import sha256_bytes
 from tests import models
 
 TFLITE, ONNX = "model_float32.tflite", "model_float32.onnx"
@@ -284,7 +284,7 @@ def test_pixels_that_are_not_the_films_are_refused(bundle: Bundle) -> None:
 
 def test_vectors_come_back_as_they_were_written(whole: Bundle) -> None:
     vectors = read_vectors(whole)
-    runtime = open_artifact(whole, whole.artifact(TFLITE))
+    runtime = open_model(whole, whole.artifact(TFLITE))
     outputs = runtime.run(vectors.pixels)
 
     for name, values in vectors.artifacts[TFLITE].outputs.items():
@@ -333,7 +333,8 @@ def test_command_ends_with_1_and_still_prints_json_for_a_changed_bundle(bundle: 
 
 def test_verify_loads_neither_tensorflow_nor_the_exporter(whole: Bundle) -> None:
     code = (
-        "import sys; from pathlib import Path; from cxr_edge.bundle import Bundle; from cxr_edge import verify;"
+        "import sys; from pathlib import Path; from cxr_edge.bundles.bundle import Bundle;"
+        "from cxr_edge.inference import verify;"
         f"print(verify.verify(Bundle.read(Path({str(whole.path)!r}))).passed, *sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cxr_edge import zipped
-from cxr_edge.bundle import MANIFEST_NAME, Bundle
+from cxr_edge.bundles import bundle_zip
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import MANIFEST_NAME
 from cxr_edge.errors import BundleError, CxrEdgeError, UnsafeFileError
 from tests import models
 
@@ -60,7 +61,7 @@ def test_a_bundle_in_a_zip_reads_like_its_folder(
 def test_a_folder_entry_is_no_file(contents: dict[str, bytes], tmp_path: Path) -> None:
     content = add(pack(contents, prefix="mine/"), "mine/", b"")
 
-    assert set(zipped.unpack(content, tmp_path / "out", "mine.zip").manifest.artifacts) == {
+    assert set(bundle_zip.unpack(content, tmp_path / "out", "mine.zip").artifacts) == {
         MODEL,
         "model_float32.onnx",
     }
@@ -96,7 +97,7 @@ def test_a_zip_is_refused_for(contents: dict[str, bytes], tmp_path: Path, what: 
     make, error, fact = HOSTILE[what]
     (tmp_path / "out").mkdir()
     with pytest.raises(error, match="mine.zip: .*" + fact):
-        zipped.unpack(make(pack(contents)), tmp_path / "out", "mine.zip")
+        bundle_zip.unpack(make(pack(contents)), tmp_path / "out", "mine.zip")
 
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -104,20 +105,20 @@ def test_a_zip_is_refused_for(contents: dict[str, bytes], tmp_path: Path, what: 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_name_that_is_there_twice_is_refused(contents: dict[str, bytes], tmp_path: Path) -> None:
     with pytest.raises(UnsafeFileError, match=r"holds 'manifest\.json' twice"):
-        zipped.unpack(add(pack(contents), MANIFEST_NAME), tmp_path, "mine.zip")
+        bundle_zip.unpack(add(pack(contents), MANIFEST_NAME), tmp_path, "mine.zip")
 
 
 def test_more_than_64_mib_are_refused_before_they_are_unpacked(
     contents: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zipped, "MAX_BYTES", sum(map(len, contents.values())) - 1)
+    monkeypatch.setattr(bundle_zip, "MAX_BYTES", sum(map(len, contents.values())) - 1)
     with pytest.raises(UnsafeFileError, match="unpacks to more than"):
-        zipped.unpack(pack(contents), tmp_path, "mine.zip")
+        bundle_zip.unpack(pack(contents), tmp_path, "mine.zip")
 
 
 def test_a_zip_larger_than_the_limit_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "mine.zip").open("wb") as sparse:
-        sparse.truncate(zipped.MAX_BYTES + 1)
+        sparse.truncate(bundle_zip.MAX_BYTES + 1)
     with pytest.raises(UnsafeFileError, match="larger than the limit of 64 MiB"):
         Bundle.read(tmp_path / "mine.zip")
 
@@ -127,24 +128,24 @@ def test_a_size_that_lies_is_no_way_in(contents: dict[str, bytes], tmp_path: Pat
     place = content.rfind((2**20).to_bytes(4, "little"))
     content[place : place + 4] = (10).to_bytes(4, "little")
     with pytest.raises((BundleError, UnsafeFileError), match=r"mine\.zip"):
-        zipped.unpack(bytes(content), tmp_path, "mine.zip")
+        bundle_zip.unpack(bytes(content), tmp_path, "mine.zip")
 
 
 def test_a_file_with_another_hash_is_refused(contents: dict[str, bytes], tmp_path: Path) -> None:
     changed = bytearray(contents[MODEL])
     changed[100] ^= 1
     with pytest.raises(BundleError, match=f"mine.zip: {MODEL}: sha256 differs"):
-        zipped.unpack(pack(contents | {MODEL: bytes(changed)}), tmp_path, "mine.zip")
+        bundle_zip.unpack(pack(contents | {MODEL: bytes(changed)}), tmp_path, "mine.zip")
 
 
 @pytest.mark.parametrize("name", [MANIFEST_NAME, MODEL])
 def test_a_zip_without_one_of_its_files_is_refused(contents: dict[str, bytes], tmp_path: Path, name: str) -> None:
     del contents[name]
     with pytest.raises(BundleError, match=name):
-        zipped.unpack(pack(contents), tmp_path, "mine.zip")
+        bundle_zip.unpack(pack(contents), tmp_path, "mine.zip")
     assert not (tmp_path / MANIFEST_NAME).exists()
 
 
 def test_a_manifest_that_is_no_json_is_refused(contents: dict[str, bytes], tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"mine\.zip: manifest\.json: not valid JSON"):
-        zipped.unpack(pack(contents | {MANIFEST_NAME: b"{"}), tmp_path, "mine.zip")
+        bundle_zip.unpack(pack(contents | {MANIFEST_NAME: b"{"}), tmp_path, "mine.zip")

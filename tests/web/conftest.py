@@ -20,8 +20,9 @@ from urllib.parse import urlencode
 import pytest
 from PIL import Image
 
-from cxr_edge import phantom, trust
-from cxr_edge.bundle import Bundle
+from cxr_edge.bundles import trust
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.phantom.radiograph import render
 from cxr_edge.web.options import ServeOptions
 from cxr_edge.web.server import listen, make_server
 from tests import models
@@ -116,7 +117,7 @@ def encode(grey: int | Image.Image, form: str = "PNG") -> bytes:
 
 def draw_film() -> bytes:
     """Return a simulated film as PNG."""
-    return encode(Image.fromarray(phantom.render(7, "covid").pixels))
+    return encode(Image.fromarray(render(7, "covid").pixels))
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,11 @@ from urllib.parse import urlsplit
 import pytest
 from click.testing import CliRunner
 
-from cxr_edge import RESEARCH_ONLY, classify, runtimes
-from cxr_edge.bundle import Bundle, default_bundle_path
-from cxr_edge.cli import main
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.cli.main import main
+from cxr_edge.inference import classify
+from cxr_edge.models import open_model
+from cxr_edge.system.about import RESEARCH_ONLY
 from cxr_edge.web.options import Limits
 from tests.web.conftest import Reply, Server, draw_film, encode, run_server
 
@@ -54,7 +56,7 @@ def test_serve_answers_within_three_seconds_without_tensorflow(tmp_path: Path) -
     code = (
         "import sys, threading, time, urllib.request, click\n"
         "start = time.perf_counter()\n"
-        "from cxr_edge.cli import main\n"
+        "from cxr_edge.cli.main import main\n"
         "def look(address):\n"
         "    def ask():\n"
         "        page = urllib.request.urlopen(address).read()\n"
@@ -77,7 +79,7 @@ def test_serve_answers_within_three_seconds_without_tensorflow(tmp_path: Path) -
 def test_classify_answers_what_the_command_answers(server: Server) -> None:
     film = draw_film()
     bundle = Bundle.read(default_bundle_path())
-    runtime = runtimes.open_artifact(bundle, bundle.artifact("int8"))
+    runtime = open_model(bundle, bundle.artifact("int8"))
     wanted = classify.predict(runtime, bundle.manifest, Path("film"), film)
 
     (row,) = server.classify(film, model=SHIPPED, name="film.png").json["results"]
@@ -191,7 +193,7 @@ def test_a_film_that_became_a_link_out_of_the_folder_is_refused(server: Server, 
 
 
 def test_a_folder_of_films_that_is_emptied_is_said_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cxr_edge.web.films._LIST_EVERY_S", 0.0)
+    monkeypatch.setattr("cxr_edge.web.samples._LIST_EVERY_S", 0.0)
     film = tmp_path / "only.png"
     film.write_bytes(encode(9))
     with run_server(build=tmp_path, films=tmp_path) as running:
@@ -309,7 +311,7 @@ def test_a_body_that_stops_coming_is_given_up(small: Server) -> None:
 
 
 def test_without_the_extra_the_line_to_type_is_said() -> None:
-    code = "import sys; sys.modules['starlette'] = None; from cxr_edge.cli import main; main(['serve'])"
+    code = "import sys; sys.modules['starlette'] = None; from cxr_edge.cli.main import main; main(['serve'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert (done.returncode, "pip install 'cxr-edge[web]'" in done.stderr) == (1, True)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cxr_edge import files
-from cxr_edge.bundle import Bundle
-from cxr_edge.web import catalog
-from cxr_edge.web.figures import find_bench_figures
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.system import files
+from cxr_edge.web.models import catalog
+from cxr_edge.web.models.figures import find_bench_figures
 from tests import benches, models
 from tests.web.conftest import run_server
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from cxr_edge.bundle import Artifact, Bundle, InputContract, Manifest
-from cxr_edge.classify import Prediction
-from cxr_edge.web.catalog import FOUND, Model, name_apart
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import Artifact, Manifest
+from cxr_edge.contract import InputContract
+from cxr_edge.inference.classify import Prediction
+from cxr_edge.web.models.catalog import FOUND, Model, name_apart
 from cxr_edge.web.results import Answer, compare, tidy_name
 
 

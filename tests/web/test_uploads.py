@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from cxr_edge.bundle import Bundle
-from cxr_edge.files import sha256_bytes
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.system.files import sha256_bytes
 from scripts.load_web import slow_onnx
 from tests import models
 from tests.web.conftest import Reply, Server, encode, run_server

@@ -16,7 +16,7 @@ public final class Film {
         INVERTED
     }
 
-    // The limits of cxr_edge/images.py; of 1501 real films none is beyond any.
+    // The limits of cxr_edge/imaging/decoder.py; of 1501 real films none is beyond any.
     private static final double UNIFORM_SPREAD = 8.0;
     private static final int COLOR_CHROMA = 8;
     private static final double COLOR_SHARE = 0.1;

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 
-/** From the bytes of a film's file to the pixels of the contract, as cxr_edge/images.py goes. */
+/** From the bytes of a film's file to the pixels of the contract, as cxr_edge/imaging/decoder.py goes. */
 public final class FilmReader {
     public static final int MAX_FILE_BYTES = 256 << 20;
 

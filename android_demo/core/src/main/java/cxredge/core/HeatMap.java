@@ -1,6 +1,6 @@
 package cxredge.core;
 
-/** The heat map over its film: the colours and the opacity of cxr_edge/explain.py, bit for bit. */
+/** The heat map over its film: the colours and the opacity of cxr_edge/inference/explain.py, bit for bit. */
 public final class HeatMap {
     private static final double OPACITY = 0.45;
     /** Position on the ramp, then red, green, blue. */

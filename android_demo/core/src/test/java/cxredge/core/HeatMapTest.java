@@ -11,7 +11,7 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
-/** The overlay is that of cxr_edge/explain.py, bit for bit. */
+/** The overlay is that of cxr_edge/inference/explain.py, bit for bit. */
 class HeatMapTest {
     @TestFactory
     Stream<DynamicTest> overlayIsThatOfPython() {

@@ -14,7 +14,7 @@ import java.awt.image.Raster;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
-/** Pixels, size and warnings are those of cxr_edge/images.py, bit for bit. */
+/** Pixels, size and warnings are those of cxr_edge/imaging/decoder.py, bit for bit. */
 class PreprocessingTest {
     @TestFactory
     Stream<DynamicTest> pngGivesThePixelsOfPython() {

@@ -1,0 +1,1 @@
+"""What an artifact predicts, and how far that is from what the reference predicts on the same images."""

@@ -1,0 +1,117 @@
+"""The films of a run: which are measured, fitted on and timed, and what is true of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cxr_edge.benchmarks.drift import localisation
+from cxr_edge.benchmarks.drift.drift import Truth
+from cxr_edge.benchmarks.result.bench_result import DataFacts
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.data.dataset import Dataset
+from cxr_edge.errors import DataError, OutputError
+from cxr_edge.metrics import roc
+from cxr_edge.metrics.roc import Floats
+from cxr_edge.system.progress import Progress
+
+__all__ = ["choose_fitting", "describe_data", "note_patients", "pick_films", "read_truth", "save"]
+
+_TIMED_FILMS = 16
+
+
+def choose_fitting(bundle: Bundle, dataset: Dataset, split: str) -> Dataset:
+    """Return the films that thresholds are fitted on: those of val, none where they are those that are measured."""
+    fitting = tuple(item for item in dataset.items if item.split == "val" and split != "val")
+    classes = {item.label == bundle.manifest.positive for item in fitting}
+    return dataclasses.replace(dataset, items=fitting if len(classes) == 2 else ())
+
+
+def read_truth(bundle: Bundle, chosen: Dataset, fitting: Dataset, split: str) -> Truth:
+    """Return what is true of the films. Raises DataError for other classes than the bundle's, or too few of one."""
+    manifest = bundle.manifest
+    if manifest.positive not in chosen.labels:
+        raise DataError(
+            f"{chosen.name}: has the classes {', '.join(chosen.labels)}, the bundle looks for '{manifest.positive}'; "
+            "rename the class in the data set"
+        )
+    positive, fit_positive = (
+        np.array([item.label == manifest.positive for item in part.items], dtype=np.bool_) for part in (chosen, fitting)
+    )
+    # Raises where the films cannot give an AUC, before anything is measured.
+    roc.auc_interval(np.zeros(len(positive)), positive)
+    return Truth(
+        positive,
+        [item.source for item in chosen.items],
+        manifest.threshold,
+        fit_positive if fitting.items else positive,
+        "val" if fitting.items else split,
+        _read_covers(chosen, manifest.positive),
+        manifest.typicality_limit,
+    )
+
+
+def _read_covers(chosen: Dataset, positive: str) -> list[Floats | None]:
+    """Return which part of each cell the lesion of a positive film covers, None where that is not known."""
+    covers: list[Floats | None] = [None] * len(chosen.items)
+    marked = [
+        (row, item)
+        for row, item in enumerate(chosen.items)
+        if item.label == positive and (item.phantom is not None or item.mask_path is not None)
+    ]
+    if marked:
+        with Progress("masks", len(marked)) as progress:
+            for row, item in marked:
+                mask = item.mask()
+                covers[row] = None if mask is None else localisation.cover_cells(mask)
+                progress.advance()
+    return covers
+
+
+def save(path: Path, pixels: npt.NDArray[np.uint8]) -> Path:
+    """Put the films' pixels where a fresh process reads them, and return that place. Raises OutputError."""
+    try:
+        np.save(path, pixels, allow_pickle=False)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path.parent}: the films' pixels cannot be put there ({reason}); free space or set TMPDIR"
+        ) from error
+    return path
+
+
+def pick_films(pixels: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
+    """Return the films that are timed, (at most 16, 224, 224, 3), in their order."""
+    count = min(_TIMED_FILMS, len(pixels))
+    picked: npt.NDArray[np.uint8] = pixels[
+        np.sort(np.random.default_rng(seed).choice(len(pixels), count, replace=False))
+    ]
+    return picked
+
+
+def describe_data(chosen: Dataset, truth: Truth, split: str) -> DataFacts:
+    """Return what the report says of the films."""
+    return DataFacts(
+        name=chosen.name,
+        split=split,
+        fingerprint=chosen.fingerprint(),
+        patients=len({item.patient_id for item in chosen.items}),
+        simulated=all(item.phantom is not None for item in chosen.items),
+        films=tuple(item.item_id for item in chosen.items),
+        positive=tuple(truth.positive.tolist()),
+        sources=tuple(truth.sources),
+    )
+
+
+def note_patients(chosen: Dataset) -> str | None:
+    """Return a warning where patients have several films, None where each has one."""
+    films, patients = len(chosen.items), len({item.patient_id for item in chosen.items})
+    if patients == films:
+        return None
+    return (
+        f"the {films} films are of {patients} patients; intervals and tests take films as independent, so they are "
+        "somewhat too narrow: add patients rather than films"
+    )

@@ -1,0 +1,111 @@
+"""Whether an artifact may stand in for the reference: non-inferiority of its AUC by a stated margin (ADR 10)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from cxr_edge.metrics import roc
+from cxr_edge.metrics.roc import Bools, Floats
+
+__all__ = ["FAIL", "PASS", "POWER", "UNDECIDED", "Verdict", "judge"]
+
+PASS, FAIL, UNDECIDED = "pass", "fail", "not enough images"
+
+POWER = 0.8
+"""With which chance the number of images named would decide."""
+
+_MOST_IMAGES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome and what it rests on. `low` and `high` are the limits of the change of AUC that were held to -margin.
+
+    `images_needed` is None where `images` decided, and where the change lies so near -margin that no number helps.
+    """
+
+    outcome: str
+    margin: float
+    low: float
+    high: float
+    images: int
+    images_needed: int | None
+    reason: str
+
+
+def judge(reference: Floats, scores: Floats, positive: Bools, margin: float) -> Verdict:
+    """Judge AUC(scores) - AUC(reference) on the same films against a loss of `margin`.
+
+    Non-inferiority by a confidence interval (the non-parametric way in Liu, Ma, Wu & Tai 2006): pass where the lower
+    limit of the two-sided 95 % DeLong interval lies above -margin, fail where the upper one lies below, else the films
+    are too few.
+
+    DeLong's variance is 0 where no positive film changes places with a negative one, on however few films. So the
+    standard error is never taken below 1 / (positives * negatives), one such pair, the smallest change these films can
+    show. How many films would decide at the same balance of classes, with a power of 80 %, is
+
+        n (z(0.975) + z(0.8))^2 variance / (margin + change)^2
+
+    (Blackwelder 1982), for the change that was seen but none above 0, since a smaller model is not better by design.
+    Raises DataError under 2 films of a class.
+    """
+    change = roc.auc_change(reference, scores, positive)
+    z = NormalDist().inv_cdf(0.975)
+    error = math.sqrt(roc.auc_change_variance(reference, scores, positive))
+    smallest = 1 / (int(positive.sum()) * int((~positive).sum()))
+    reach = z * max(error, smallest)
+    low, high = max(change.value - reach, -1.0), min(change.value + reach, 1.0)
+    outcome = PASS if low > -margin else FAIL if high < -margin else UNDECIDED
+    needed = None
+    if outcome == UNDECIDED:
+        needed = _count_needed(len(positive), error, smallest, abs(margin + min(change.value, 0.0)))
+    moved = bool(error > 0 or change.value)
+    reason = (
+        _explain(outcome, change.value, low, high, margin) if moved else _explain_stillness(reference, scores, positive)
+    )
+    if outcome == UNDECIDED:
+        reason += f"; {_advise(needed, len(positive), positive)}"
+    return Verdict(outcome, margin, low, high, len(positive), needed, reason)
+
+
+def _count_needed(films: int, error: float, smallest: float, distance: float) -> int | None:
+    wanted = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(POWER)
+    if distance == 0:
+        return None
+    # DeLong's variance falls as 1/n, the smallest change as 1/n^2 at the same balance.
+    needed = films * max((wanted * error / distance) ** 2, math.sqrt(wanted * smallest / distance))
+    return math.ceil(needed) if needed <= _MOST_IMAGES else None
+
+
+def _explain(outcome: str, change: float, low: float, high: float, margin: float) -> str:
+    figures = f"AUC changes by {change:+.4f} [{low:+.4f}, {high:+.4f}]"
+    if outcome == PASS:
+        return f"{figures}: a loss of {margin:g} or more is ruled out"
+    if outcome == FAIL:
+        return f"{figures}: a loss of more than {margin:g} is shown"
+    return f"{figures}: that holds losses of more and of less than {margin:g}"
+
+
+def _explain_stillness(reference: Floats, scores: Floats, positive: Bools) -> str:
+    largest = float(np.abs(scores.astype(np.float64) - reference).max())
+    if largest == 0:
+        return "every score is the reference's, to the last digit"
+    # So many pairs have no film in common, and are independent.
+    pairs = int(min(positive.sum(), (~positive).sum()))
+    unseen = 1 - 0.05 ** (1 / pairs)
+    return (
+        "no positive film changed places with a negative one, so AUC is the same; scores moved by up to "
+        f"{largest:.2g}, and elsewhere up to {unseen:.1%} of such pairs may change (rule of three)"
+    )
+
+
+def _advise(needed: int | None, films: int, positive: Bools) -> str:
+    if needed is None:
+        return f"the change lies about on the margin, where no number of films decides ({films} were used)"
+    return (
+        f"about {needed:,} films of the same balance ({positive.mean():.0%} positive) would decide, {films:,} were used"
+    )

@@ -1,0 +1,194 @@
+"""How long one film takes, measured in turns of fresh processes.
+
+Every artifact has several turns, A B C A B C, so that a disturbance of some seconds falls on all of them and not on
+the one that was being timed; and each turn is a process of its own, so that what differs from process to process
+(memory layout, library start) is in the figures too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from cxr_edge.benchmarks.devices.base import Device
+from cxr_edge.benchmarks.measure.journal import Journal
+from cxr_edge.benchmarks.measure.percentiles import percentiles
+from cxr_edge.benchmarks.result import phrases
+from cxr_edge.benchmarks.result.bench_result import BenchOptions, Condition, LatencyReport
+from cxr_edge.bundles import trust
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import Artifact
+from cxr_edge.errors import DeviceError, RuntimeFailure
+from cxr_edge.system.progress import Progress
+
+__all__ = ["ROUNDS", "Subject", "Turn", "find_unrest", "measure", "schedule", "summarise"]
+
+ROUNDS = 4
+
+_UNREST = 1.15
+"""How many times slower the slowest turn's median may be than the fastest one's before it is worth a warning."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is timed: an artifact, by its name, on a device with a thread count."""
+
+    artifact: str
+    format: str
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One fresh process: at least `runs` timed runs and `time_s` seconds of them."""
+
+    subject: Subject
+    runs: int
+    time_s: float
+
+
+def schedule(
+    artifacts: Iterable[Artifact], options: BenchOptions, opened: Mapping[str, Device] | None = None
+) -> list[Turn]:
+    """Return the turns in the order they are taken; an artifact's turns together have the runs and time asked for.
+
+    `opened` are the devices to time on by their names, those that `options` names where it is left out; what a device
+    refuses has no turn there. Keras starts and runs slowly and is no edge format: it has half the turns, at the first
+    thread count only.
+    """
+    runs, time_s = math.ceil(options.min_runs / ROUNDS), options.min_time_s / ROUNDS
+    known = tuple(artifacts)
+    return [
+        Turn(Subject(artifact.name, artifact.format, device, threads), runs, time_s)
+        for number in range(ROUNDS)
+        for device in (options.devices if opened is None else opened)
+        for threads in options.threads
+        for artifact in known
+        if (opened is None or opened[device].refuse(artifact) is None)
+        and (artifact.format != "keras" or (number % 2 == 0 and threads == options.threads[0]))
+    ]
+
+
+def measure(
+    bundle: Bundle,
+    turns: Sequence[Turn],
+    films: Path,
+    options: BenchOptions,
+    opened: Mapping[str, Device],
+    journal: Journal | None = None,
+) -> tuple[dict[Subject, LatencyReport], dict[Subject, str]]:
+    """Take the turns on the pixels in the .npy file `films`; return each subject's report, or why it has none.
+
+    `opened` are the devices by the names that subjects have. A turn that `journal` holds is not taken again.
+    """
+    answers: dict[Subject, list[dict[str, Any]]] = defaultdict(list)
+    failures: dict[Subject, str] = {}
+    with Progress("latency", len(turns)) as progress:
+        for number, turn in enumerate(turns):
+            subject = turn.subject
+            kept = None if journal is None else journal.get(f"turn {number:04d}")
+            if kept is not None:
+                answers[subject].append(kept)
+            elif subject not in failures:
+                try:
+                    answer = _take(bundle, turn, films, options, opened[subject.device])
+                except (RuntimeFailure, DeviceError) as error:
+                    failures[subject] = str(error)
+                else:
+                    answers[subject].append(answer)
+                    if journal is not None:
+                        journal.put(f"turn {number:04d}", answer)
+            progress.advance(note=subject.artifact)
+    reports = {
+        subject: summarise(subject, found, opened[subject.device].identity, seed=options.seed)
+        for subject, found in answers.items()
+        if subject not in failures
+    }
+    return reports, failures
+
+
+def summarise(
+    subject: Subject, answers: Sequence[Mapping[str, Any]], identity: str = "", *, seed: int = 0
+) -> LatencyReport:
+    """Return the report of one subject from the answers of its turns; percentiles are of all timed runs together."""
+    p50, p90, p99 = percentiles([answer["times_ms"] for answer in answers], seed=seed)
+    batches_ms = [value for answer in answers for value in answer.get("batch_ms", ())]
+    batch = max(answer.get("batch", 1) for answer in answers) if batches_ms else 1
+    return LatencyReport(
+        device=subject.device,
+        kind="measured",
+        threads=subject.threads,
+        runtime=answers[0]["runtime"],
+        delegate=answers[0]["delegate"],
+        runs=sum(len(answer["times_ms"]) for answer in answers),
+        p50_ms=p50.value,
+        p90_ms=p90.value,
+        p99_ms=p99.value,
+        import_ms=median(answer["import_ms"] for answer in answers),
+        load_ms=median(answer["load_ms"] for answer in answers),
+        first_ms=median(answer["first_ms"] for answer in answers),
+        peak_mib=max(answer["peak_mib"] for answer in answers),
+        increase_mib=max(answer["peak_mib"] - answer["bare_mib"] for answer in answers),
+        times_ms=tuple(tuple(round(value, 4) for value in answer["times_ms"]) for answer in answers),
+        identity=identity,
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        coverage=answers[0].get("coverage"),
+        batch=batch,
+        films_per_s=batch / median(batches_ms) * 1e3 if batches_ms else None,
+        conditions=tuple(_read_condition(answer["condition"]) for answer in answers if "condition" in answer),
+    )
+
+
+def find_unrest(reports: Iterable[tuple[str, LatencyReport]]) -> str | None:
+    """Return a warning that names the artifacts whose turns have medians far apart, else None."""
+    apart = []
+    for name, report in reports:
+        medians = [median(times) for times in report.times_ms]
+        if max(medians) > _UNREST * min(medians):
+            apart.append(f"{phrases.name_threads(name, report.threads)}: {min(medians):.3g} to {max(medians):.3g} ms")
+    if not apart:
+        return None
+    return (
+        f"the medians of an artifact's turns lie more than {_UNREST - 1:.0%} apart ({'; '.join(apart)}); "
+        "something disturbed them: close other programs and repeat"
+    )
+
+
+def _take(bundle: Bundle, turn: Turn, films: Path, options: BenchOptions, device: Device) -> dict[str, Any]:
+    subject = turn.subject
+    request = {
+        "task": "time",
+        "bundle": str(bundle.path.resolve()),
+        "artifact": subject.artifact,
+        "ours": trust.is_ours(bundle.manifest.artifacts[subject.artifact].sha256),
+        "format": subject.format,
+        "threads": subject.threads,
+        "films": str(films),
+        "warmup_runs": options.warmup_runs,
+        "runs": turn.runs,
+        "time_s": turn.time_s,
+        # A .tflite has a batch of one.
+        "batch": options.batch if subject.format == "onnx" else 1,
+    }
+    return device.ask(request, name=subject.artifact)
+
+
+def _read_condition(found: Mapping[str, Any]) -> Condition:
+    def listed(value: Any) -> Any:
+        return None if value is None else tuple(value)
+
+    return Condition(
+        affinity=listed(found["affinity"]),
+        governor=found["governor"],
+        frequency_mhz=found["frequency_mhz"],
+        temperature_c=found["temperature_c"],
+        throttled=listed(found["throttled"]),
+    )

@@ -1,0 +1,79 @@
+"""What disturbed the timing or explains it, as warnings that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from cxr_edge.benchmarks.devices.base import HERE
+from cxr_edge.benchmarks.measure.machine import Machine
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, Condition, LatencyReport
+
+__all__ = ["explain_integers", "find"]
+
+_SLOWER_CLOCK = 0.9
+_INTEGER_DOT = {"avx512_vnni": "VNNI", "avx_vnni": "VNNI", "amx_int8": "AMX", "asimddp": "dot products", "i8mm": "I8MM"}
+
+
+def find(rows: Sequence[ArtifactResult]) -> list[str]:
+    """Return a warning for each thing that slowed the processor of a device, once."""
+    by_device: dict[str, list[Condition]] = {}
+    for row in rows:
+        for report in row.latencies:
+            by_device.setdefault(report.device, []).extend(report.conditions)
+    return [text for device, conditions in by_device.items() for text in _judge(device, conditions)]
+
+
+def explain_integers(rows: Sequence[ArtifactResult], machine: Machine) -> str | None:
+    """Return why int8 is slower than float32 on this machine's processor, None where it is not."""
+    slower = []
+    for row in rows:
+        twin = next((other for other in rows if other.format == row.format and other.quantization == "float32"), None)
+        if row.quantization == "int8" and twin is not None:
+            slower += [f"{row.name} {ours.p50_ms:.3g} ms, {twin.name} {theirs.p50_ms:.3g} ms"
+                       for ours, theirs in _pairs(row, twin) if ours.p50_ms > theirs.p50_ms]  # fmt: skip
+    if not slower:
+        return None
+    has = list(dict.fromkeys(name for feature, name in _INTEGER_DOT.items() if feature in machine.cpu_features))
+    if has:
+        why = (
+            f"the processor has {' and '.join(has)}, so the arithmetic is not the reason: what is between the "
+            "convolutions, and the library's kernels for them, is"
+        )
+    else:
+        why = (
+            "the processor has no instruction that multiplies and adds 8-bit numbers (VNNI on x86, dot products on "
+            "Arm), so int8 takes more steps than float32 does"
+        )
+    return f"int8 is slower than float32 here ({'; '.join(slower)}): {why}; take float32 on this machine"
+
+
+def _pairs(row: ArtifactResult, twin: ArtifactResult) -> Iterator[tuple[LatencyReport, LatencyReport]]:
+    for ours in row.latencies:
+        for theirs in twin.latencies:
+            if (ours.device, ours.threads) == (theirs.device, theirs.threads) and ours.device in HERE:
+                yield ours, theirs
+
+
+def _judge(device: str, conditions: Sequence[Condition]) -> Iterator[str]:
+    throttled = _flatten(item.throttled for item in conditions)
+    if throttled:
+        yield (
+            f"{device}: the board reports {', '.join(throttled)}; give it a stronger power supply or cool it, and "
+            "repeat"
+        )
+    governors = list(dict.fromkeys(item.governor for item in conditions if item.governor))
+    if governors and governors != ["performance"]:
+        yield (
+            f"{device}: the clock follows the load (governor {', '.join(governors)}); for steadier figures type: "
+            "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+        )
+    clocks = [item.frequency_mhz for item in conditions if item.frequency_mhz is not None]
+    if clocks and min(clocks) < _SLOWER_CLOCK * max(clocks):
+        yield (
+            f"{device}: the clock fell from {max(clocks):.0f} to {min(clocks):.0f} MHz between turns; cool the "
+            "machine, plug it in, and repeat"
+        )
+
+
+def _flatten(found: Iterable[tuple[str, ...] | None]) -> list[str]:
+    return list(dict.fromkeys(text for texts in found for text in texts or ()))

@@ -1,0 +1,200 @@
+"""The process that `child.ask` starts: reads one request from stdin, does it, writes one answer to stdout.
+
+Tasks: `predict`, the probabilities of all films; `time`, one turn of timed runs. Both name a bundle, an artifact in
+it, a thread count and a .npy file of film pixels, and may name an accelerator. Where `predict` names a folder,
+`arrays`, the artifact's other outputs go there as .npy files, and the answer's `arrays` has their paths. `count`, the
+multiplications of a .tflite; `adapters`, the graphics processors that WebGPU finds. Unless `ours` is true in a request,
+the process limits itself before it opens the artifact.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from cxr_edge.benchmarks.measure import cpu_state
+from cxr_edge.benchmarks.measure.memory import peak_mib
+
+__all__ = ["main"]
+
+# What the runtime's adapter will import, imported beforehand so that loading a model can be timed by itself.
+_LIBRARIES = {
+    "tflite": ("ai_edge_litert.interpreter", "tflite_runtime.interpreter"),
+    "onnx": ("onnxruntime",),
+    "keras": ("keras",),
+}
+
+# One film at a time, as on a device: quantisation with dynamic ranges depends on what else is in the batch.
+_BATCHES = {"keras": 32}
+
+
+def main() -> None:
+    """Answer the request on stdin."""
+    # Before numpy or any runtime is imported: what a Python that does nothing needs.
+    bare_mib = peak_mib()
+    with _claim_stdout() as answers:
+        answers.write(json.dumps(_answer(json.load(sys.stdin)) | {"bare_mib": bare_mib}).encode())
+
+
+def _claim_stdout() -> BinaryIO:
+    """Return stdout for the answer alone; what libraries print goes to stderr."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return answers
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    from cxr_edge.errors import CxrEdgeError
+
+    tasks: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        "predict": _predict,
+        "time": _time,
+        "count": _count,
+        "adapters": _adapters,
+    }
+    try:
+        return tasks[request["task"]](request)
+    except (CxrEdgeError, MemoryError) as error:
+        return {
+            "error": str(error) or f"{request.get('artifact')}: ran out of memory; free some or use a smaller artifact"
+        }
+
+
+def _predict(request: dict[str, Any]) -> dict[str, Any]:
+    import numpy as np
+
+    artifact, runtime = _open(request)
+    films = np.load(request["films"], mmap_mode="r", allow_pickle=False)
+    batch = _BATCHES.get(artifact.format, 1)
+    parts: dict[str, list[Any]] = {}
+    for start in range(0, len(films), batch):
+        for name, values in runtime.run(np.ascontiguousarray(films[start : start + batch])).items():
+            parts.setdefault(name, []).append(values)
+    outputs = {name: np.concatenate(values) for name, values in parts.items()}
+    answer: dict[str, Any] = {"probabilities": outputs.pop("probabilities").astype(float).tolist()}
+    if "arrays" in request:
+        paths = {name: str(Path(request["arrays"]) / f"{artifact.name}.{name}.npy") for name in outputs}
+        for name, path in paths.items():
+            np.save(path, outputs[name], allow_pickle=False)
+        answer["arrays"] = paths
+    return answer
+
+
+def _time(request: dict[str, Any]) -> dict[str, Any]:
+    import numpy as np
+
+    films = [film[None] for film in np.load(request["films"], allow_pickle=False)]
+    # Our own modules, which a device compiles anew out of the kit, are no part of an artifact's load time.
+    importlib.import_module("cxr_edge.runtimes")
+    start = time.perf_counter()
+    _import_library(request["format"])
+    imported = time.perf_counter()
+    _, runtime = _open(request)
+    loaded = time.perf_counter()
+    runtime.run(films[0])
+    first = time.perf_counter()
+    for index in range(request["warmup_runs"]):
+        runtime.run(films[index % len(films)])
+    times_ms = _time_runs(runtime.run, films, request["runs"], request["time_s"])
+    # Before larger batches, which warm the processor and raise the memory.
+    condition, peak = cpu_state.read(), peak_mib()
+    return {
+        "import_ms": (imported - start) * 1e3,
+        "load_ms": (loaded - imported) * 1e3,
+        "first_ms": (first - loaded) * 1e3,
+        "times_ms": times_ms,
+        "peak_mib": peak,
+        "condition": condition,
+        "coverage": _coverage(runtime),
+        "batch": request.get("batch", 1),
+        "batch_ms": _time_batches(runtime.run, films, request.get("batch", 1)),
+        "runtime": f"{runtime.info.library} {runtime.info.version}",
+        "delegate": runtime.info.delegate,
+        "threads": runtime.info.threads,
+    }
+
+
+def _time_runs(run: Callable[[Any], Any], films: list[Any], runs: int, time_s: float) -> list[float]:
+    """Time single runs in ms, film after film, until there are `runs` of them and `time_s` has passed."""
+    times_ms: list[float] = []
+    end = time.perf_counter() + time_s
+    while len(times_ms) < runs or time.perf_counter() < end:
+        film = films[len(times_ms) % len(films)]
+        start_ns = time.perf_counter_ns()
+        run(film)
+        times_ms.append((time.perf_counter_ns() - start_ns) / 1e6)
+    return times_ms
+
+
+def _time_batches(run: Callable[[Any], Any], films: list[Any], size: int) -> list[float]:
+    """Time runs of `size` films at once, in ms, for half a second; none for single films."""
+    import numpy as np
+
+    if size < 2:
+        return []
+    batch = np.concatenate([films[number % len(films)] for number in range(size)])
+    run(batch)
+    return _time_runs(run, [batch], 3, 0.5)
+
+
+def _coverage(runtime: Any) -> float | None:
+    """Return the share of the graph's operations that the delegate or provider runs; None where nothing tells."""
+    operations = getattr(runtime, "operations", None)
+    if operations is None:
+        share: float | None = runtime.info.details.get("coverage")
+        return share
+    from cxr_edge.benchmarks.measure import coverage
+
+    taken, every = coverage.count_delegated(operations())
+    return taken / every if every else None
+
+
+def _count(request: dict[str, Any]) -> dict[str, Any]:
+    from cxr_edge.benchmarks.measure import coverage
+
+    _, runtime = _open(request)
+    return {"macs": coverage.count_macs(runtime.operations(), runtime.shapes())}
+
+
+def _adapters(request: dict[str, Any]) -> dict[str, Any]:
+    from cxr_edge.runtimes import gpu
+
+    return {"adapters": gpu.list_adapters(software=request["software"])}
+
+
+def _import_library(format: str) -> None:
+    for name in _LIBRARIES.get(format, ()):
+        # A library that is missing is the adapter's to report.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+            return
+
+
+def _open(request: dict[str, Any]) -> tuple[Any, Any]:
+    from cxr_edge.bundles.bundle import Bundle
+    from cxr_edge.processes.limits import WIDE, impose
+    from cxr_edge.runtimes.registry import open_content
+
+    bundle = Bundle.read(Path(request["bundle"]))
+    artifact = bundle.artifact(request["artifact"])
+    content = bundle.artifact_bytes(artifact)
+    if not request.get("ours"):
+        # This process is the sandbox: another one around the runtime would be timed with it.
+        impose(WIDE)
+    if request.get("accelerator"):
+        from cxr_edge.runtimes import gpu
+
+        software = request.get("software", False)
+        return artifact, gpu.open(content, request["accelerator"], name=artifact.name, software=software)
+    return artifact, open_content(content, artifact.format, threads=request["threads"], name=artifact.name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""A bench result as JUnit XML, the form in which continuous integration shows what passed.
+
+A suite an artifact, with a case for each question: does it run, is its AUC inferior, does it keep each limit of the
+budget, and does it stay so on each other device. Latencies and estimates are properties, each under its own kind.
+A verdict of "not enough images" is a skipped case: nothing was shown, either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+from cxr_edge.benchmarks.drift.drift_result import DriftReport
+from cxr_edge.benchmarks.drift.verdict import FAIL, UNDECIDED
+from cxr_edge.benchmarks.result import device_summary, phrases
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.system.about import RESEARCH_ONLY
+
+__all__ = ["to_junit"]
+
+
+def to_junit(result: BenchResult) -> str:
+    """Return the XML document."""
+    suites = ElementTree.Element("testsuites", name="cxr-edge bench", time=f"{result.duration_s:.1f}")
+    for row in result.artifacts:
+        suite = ElementTree.SubElement(suites, "testsuite", name=phrases.clean(row.name), timestamp=result.started[:19])
+        properties = ElementTree.SubElement(suite, "properties")
+        facts = [("research_only", RESEARCH_ONLY), ("films", phrases.describe_films(result)), *_describe(row)]
+        for key, value in facts:
+            ElementTree.SubElement(properties, "property", name=phrases.clean(key), value=phrases.clean(value))
+        _add_cases(suite, row, result)
+        _count(suite)
+    _count(suites)
+    ElementTree.indent(suites)
+    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _describe(row: ArtifactResult) -> Iterator[tuple[str, str]]:
+    """Yield what is known of times, a property for each device and thread count, with its kind in the name."""
+    for item in row.latencies:
+        times = (f"p{point} {phrases.format_times(value)}" for point, value in
+                 ((50, item.p50), (90, item.p90), (99, item.p99)))  # fmt: skip
+        batch = f"films/s {device_summary.describe_batch(item)}" if item.films_per_s is not None else ""
+        facts = (
+            *times,
+            batch,
+            device_summary.describe_runtime(item),
+            device_summary.observe(item.conditions).describe(),
+        )
+        name = f"{item.kind} ms on {phrases.name_threads(item.device, item.threads)}"
+        yield name, "; ".join(fact for fact in facts if fact)
+    for found in row.elsewhere:
+        if found.estimate is not None:
+            yield f"{found.kind} ms on {found.device}", phrases.format_estimate(found.estimate)
+
+
+def _add_cases(suite: ElementTree.Element, row: ArtifactResult, result: BenchResult) -> None:
+    case = _case(suite, row, "runs")
+    for reason in row.failures[:1]:
+        _outcome(case, "error", reason)
+    _add_verdict(suite, row, row.drift, "")
+    if result.budget is not None and row.name in result.budget.artifacts:
+        for name, limit in result.budget.limits.items():
+            case = _case(suite, row, f"budget: {name} {limit:g}")
+            facts = [miss.fact for miss in result.budget.misses if (miss.artifact, miss.limit) == (row.name, name)]
+            if facts:
+                _outcome(case, "failure", "; ".join(facts))
+            elif row.drift is None and name != "size_mb":
+                _outcome(case, "skipped", "gave no answers")
+    for found in row.elsewhere:
+        where = f" on {found.device} ({found.kind})"
+        _add_verdict(suite, row, found.drift, where)
+        if found.drift is None and found.withheld is not None:
+            _outcome(_case(suite, row, f"runs{where}"), "skipped", found.withheld)
+
+
+def _add_verdict(suite: ElementTree.Element, row: ArtifactResult, drift: DriftReport | None, where: str) -> None:
+    if drift is None or drift.change is None:
+        return
+    verdict = drift.change.verdict
+    case = _case(suite, row, f"AUC not inferior by {verdict.margin:g}{where}")
+    if verdict.outcome in (FAIL, UNDECIDED):
+        _outcome(case, "failure" if verdict.outcome == FAIL else "skipped", f"{verdict.outcome}: {verdict.reason}")
+
+
+def _case(suite: ElementTree.Element, row: ArtifactResult, name: str) -> ElementTree.Element:
+    return ElementTree.SubElement(suite, "testcase", classname=phrases.clean(row.name), name=phrases.clean(name))
+
+
+def _outcome(case: ElementTree.Element, tag: str, message: str) -> None:
+    ElementTree.SubElement(case, tag, message=phrases.clean(message))
+
+
+def _count(element: ElementTree.Element) -> None:
+    counts = {"tests": "testcase", "failures": "failure", "errors": "error", "skipped": "skipped"}
+    for key, tag in counts.items():
+        if tag != "skipped" or element.tag == "testsuite":
+            element.set(key, str(sum(1 for _ in element.iter(tag))))

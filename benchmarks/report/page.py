@@ -1,0 +1,107 @@
+"""The report as one HTML page that loads nothing: style, plots and pictures are inside, and there is no script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from cxr_edge.benchmarks.drift.gallery import Pictures
+from cxr_edge.benchmarks.drift.verdict import FAIL, PASS
+from cxr_edge.benchmarks.report import device_sections, drift_plots, gallery_section, marks, plots, sections
+from cxr_edge.benchmarks.result import phrases
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, LatencyReport
+from cxr_edge.metrics.roc import Interval
+from cxr_edge.report.html import document, figure, section
+from cxr_edge.report.svg import element, text
+from cxr_edge.system.about import RESEARCH_ONLY
+
+__all__ = ["render"]
+
+
+def render(result: BenchResult, pictures: Mapping[str, Pictures]) -> str:
+    """Return the page. Every name in the result is shown as text, whatever characters it has."""
+    title = f"Benchmark of {result.model.name}"
+    body = "\n".join([_header(result, title), *_sections(result, pictures), element("footer", _footer(result))])
+    return document(title, body)
+
+
+def _header(result: BenchResult, title: str) -> str:
+    facts = (
+        f"{phrases.describe_films(result)}. Measured {result.started[:16].replace('T', ' ')} UTC in "
+        f"{result.duration_s:.0f} s."
+    )
+    warnings = element("ul", *(element("li", text(f"Warning: {item}")) for item in result.warnings), class_="warnings")
+    return element(
+        "header",
+        element("h1", text(title)),
+        element("p", text(RESEARCH_ONLY), class_="research"),
+        element("p", text(facts)),
+        _budget(result),
+        warnings if result.warnings else "",
+    )
+
+
+def _budget(result: BenchResult) -> str:
+    if result.budget is None:
+        return ""
+    limits = ", ".join(f"{name} {limit:g}" for name, limit in result.budget.limits.items())
+    held = ", ".join(result.budget.artifacts)
+    if not result.budget.misses:
+        return element("p", marks.badge(PASS), text(f" Budget ({limits}) met by {held}."))
+    missed = (element("li", text(f"{miss.artifact}: {miss.fact}")) for miss in result.budget.misses)
+    return element("p", marks.badge(FAIL), text(f" Budget ({limits}) missed.")) + element(
+        "ul", *missed, class_="failures"
+    )
+
+
+def _sections(result: BenchResult, pictures: Mapping[str, Pictures]) -> Iterator[str]:
+    yield sections.show_drift(result)
+    yield sections.show_operating_points(result)
+    yield from device_sections.show_latency(result)
+    yield from device_sections.show_elsewhere(result)
+    # One device and thread count for all: times of two would be no comparison of artifacts.
+    timed = [item for row in result.artifacts for item in _measured(row)]
+    place = (timed[0].device, timed[0].threads) if timed else None
+    where = f", {phrases.name_threads(*place)}" if place else ""
+    panels = (
+        ("ROC: the reference's 95 % band, and operating points with Wilson's intervals", drift_plots.draw_roc(result)),
+        ("Latency: every run; lines at p50, p90, p99", plots.draw_latency(result)),
+        (f"AUC against latency{where}", plots.draw_cost(result, _p90_at(place), "ms at p90, logarithmic")),
+        ("AUC against size", plots.draw_cost(result, _size_mb, "MB of file, logarithmic")),
+    )
+    figures = (figure(title, picture) for title, picture in panels)
+    yield section("Plots", _legend(result), element("div", *figures, class_="plots"))
+    yield sections.show_sources(result)
+    yield sections.show_localisation(result)
+    yield gallery_section.show_gallery(result, pictures)
+    yield device_sections.show_card(result)
+
+
+def _legend(result: BenchResult) -> str:
+    entries = (
+        element("li", marks.swatch(row), text(row.name)) for row in result.artifacts if row.drift or row.latencies
+    )
+    return element("ul", *entries, class_="legend")
+
+
+def _footer(result: BenchResult) -> str:
+    return element(
+        "p", text(f"{RESEARCH_ONLY} Written by cxr-edge {result.version}; bench.json beside it has every run.")
+    )
+
+
+def _p90_at(place: tuple[str, int] | None) -> Callable[[ArtifactResult], Interval | None]:
+    """Return the cost "p90 on this device with so many threads", None for an artifact that was not timed there."""
+
+    def p90_ms(row: ArtifactResult) -> Interval | None:
+        return next((item.p90 for item in _measured(row) if (item.device, item.threads) == place), None)
+
+    return p90_ms
+
+
+def _measured(row: ArtifactResult) -> Iterator[LatencyReport]:
+    return (item for item in row.latencies if item.kind == "measured")
+
+
+def _size_mb(row: ArtifactResult) -> Interval:
+    size_mb = row.size_bytes / 1e6
+    return Interval(size_mb, size_mb, size_mb)

@@ -1,0 +1,184 @@
+"""The plots of the page as inline SVG: latency distributions, AUC against what it costs, and what all plots share.
+
+They are drawn 360 px wide, so that their text stays readable on a phone; colours come from the page's style sheet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from cxr_edge.benchmarks.drift.drift_result import DriftReport
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, LatencyReport
+from cxr_edge.metrics.roc import Interval
+from cxr_edge.report.svg import Axis, decimal_axis, element, log_axis, text
+
+__all__ = [
+    "LEFT_PX",
+    "RIGHT_PX",
+    "TOP_PX",
+    "WIDTH_PX",
+    "draw_cost",
+    "draw_latency",
+    "frame",
+    "mark",
+    "measured",
+    "nothing",
+    "picture",
+    "style_of",
+    "title",
+]
+
+WIDTH_PX = 360.0
+LEFT_PX, RIGHT_PX, TOP_PX = 44.0, 348.0, 10.0
+_STYLES = ("float32", "float16", "dynamic", "int8", "int16x8")
+_DOTS = 160
+
+
+def style_of(row: ArtifactResult) -> str:
+    """Return the style sheet's classes of an artifact: its colour is the quantisation's, its shape the format's."""
+    colour = row.quantization if row.quantization in _STYLES else "other"
+    return (
+        f"{'keras' if row.format == 'keras' else colour} {row.format if row.format in ('tflite', 'onnx') else 'keras'}"
+    )
+
+
+def mark(row: ArtifactResult, x: float, y: float, size: float = 5.0) -> str:
+    """Return an artifact's mark: a circle for TFLite, a diamond for ONNX, a square for the rest."""
+    kind = f"mark {style_of(row)}"
+    if row.format == "tflite":
+        return element("circle", cx=x, cy=y, r=size, class_=kind)
+    if row.format == "onnx":
+        reach = size * 1.25
+        points = f"{x:.1f},{y - reach:.1f} {x + reach:.1f},{y:.1f} {x:.1f},{y + reach:.1f} {x - reach:.1f},{y:.1f}"
+        return element("polygon", points=points, class_=kind)
+    return element("rect", x=x - size, y=y - size, width=2 * size, height=2 * size, class_=kind)
+
+
+def draw_latency(result: BenchResult) -> str:
+    """Return a strip of run times for each artifact, device and thread count that was measured, and p50, p90, p99."""
+    strips = [(row, item) for row in result.artifacts for item in row.latencies if item.kind == "measured"]
+    if not strips:
+        return nothing("Nothing was timed.")
+    times = [time for _, latency in strips for turn in latency.times_ms for time in turn]
+    height = TOP_PX + 40 * len(strips)
+    across = log_axis(min(times), max(times), 10, RIGHT_PX)
+    parts = [_axis_across(across, TOP_PX, height, "ms for one film, logarithmic", "{:g}".format)]
+    for number, (row, latency) in enumerate(strips):
+        parts.append(_strip(row, latency, across, TOP_PX + 40 * number, result))
+    return picture(height + 36, "Distribution of latencies of each artifact", parts)
+
+
+def _strip(row: ArtifactResult, latency: LatencyReport, across: Axis, top: float, result: BenchResult) -> str:
+    name = row.name
+    if len({item.device for other in result.artifacts for item in other.latencies}) > 1:
+        name += f", {latency.device}"
+    if len(row.latencies) > 1:
+        name += f", {latency.threads} thread{'s' * (latency.threads > 1)}"
+    times = np.sort(np.concatenate([np.array(turn) for turn in latency.times_ms]))
+    if len(times) > _DOTS:
+        # Evenly over the ranks, the extremes included: the picture of the distribution stays.
+        times = times[np.linspace(0, len(times) - 1, _DOTS).round().astype(int)]
+    parts = [element("text", text(name), x=10, y=top + 11, class_="name")]
+    for index, time in enumerate(times):
+        # A fixed scatter, so that equal times do not hide one another.
+        y = top + 26 + 6 * (((index * 0.618) % 1) * 2 - 1)
+        parts.append(element("circle", cx=across.place(float(time)), cy=y, r=1.8, class_=f"dot {style_of(row)}"))
+    for value, kind in ((latency.p50_ms, "p50"), (latency.p90_ms, "p90"), (latency.p99_ms, "p99")):
+        x = across.place(value)
+        parts.append(element("line", x1=x, x2=x, y1=top + 17, y2=top + 35, class_=f"percentile {kind}"))
+    label = (
+        f"{name}: p50 {latency.p50_ms:.3g}, p90 {latency.p90_ms:.3g}, p99 {latency.p99_ms:.3g} ms, {latency.runs} runs"
+    )
+    return element("g", title(label), *parts)
+
+
+def draw_cost(result: BenchResult, cost: Callable[[ArtifactResult], Interval | None], label: str) -> str:
+    """Return AUC against a cost, both with their intervals; a line joins those that no other beats in both."""
+    points = [(row, drift, value) for row, drift in measured(result.artifacts) if (value := cost(row)) is not None]
+    if not points:
+        return nothing("Nothing was measured.")
+    costs = [value for *_, value in points]
+    across = log_axis(min(value.low for value in costs), max(value.high for value in costs), LEFT_PX, RIGHT_PX)
+    up = decimal_axis(
+        min(drift.auc.low for _, drift, _ in points), max(drift.auc.high for _, drift, _ in points), 230, TOP_PX
+    )
+    parts = [frame(across, up, label, "AUC", "{:g}".format, "{:g}".format)]
+    front = _front([(value.value, drift.auc.value) for _, drift, value in points])
+    joined = " ".join(f"{across.place(x):.1f},{up.place(y):.1f}" for x, y in front)
+    parts.append(element("polyline", points=joined, class_="front"))
+    for row, drift, value in points:
+        x, y = across.place(value.value), up.place(drift.auc.value)
+        ends = {"y1": up.place(drift.auc.low), "y2": up.place(drift.auc.high)}
+        sides = {"x1": across.place(value.low), "x2": across.place(value.high)}
+        bars = [
+            element("line", x1=x, x2=x, class_=f"bar {style_of(row)}", **ends),
+            element("line", y1=y, y2=y, class_=f"bar {style_of(row)}", **sides),
+        ]
+        name = title(f"{row.name}: {value.value:.3g} {label.split(',')[0]}, AUC {drift.auc}")
+        parts.append(element("g", name, *bars, mark(row, x, y)))
+    return picture(268, f"AUC against {label}", parts)
+
+
+def _front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the points that no other beats in both, cheapest first, joined by steps."""
+    best: list[tuple[float, float]] = []
+    for cost, value in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not best or value > best[-1][1]:
+            if best:
+                best.append((cost, best[-1][1]))
+            best.append((cost, value))
+    return best
+
+
+def measured(rows: Sequence[ArtifactResult]) -> list[tuple[ArtifactResult, DriftReport]]:
+    """Return the artifacts that gave answers, with what was found of them."""
+    return [(row, row.drift) for row in rows if row.drift is not None]
+
+
+def frame(
+    across: Axis,
+    up: Axis,
+    x_label: str,
+    y_label: str,
+    x_format: Callable[[float], str],
+    y_format: Callable[[float], str],
+) -> str:
+    """Return grid, ticks and labels of both axes."""
+    parts = [_axis_across(across, up.end_px, up.start_px, x_label, x_format)]
+    for tick in up.ticks:
+        y = up.place(tick)
+        parts.append(element("line", x1=across.start_px, x2=across.end_px, y1=y, y2=y, class_="grid"))
+        parts.append(element("text", text(y_format(tick)), x=across.start_px - 5, y=y + 4, class_="tick end"))
+    middle = (up.start_px + up.end_px) / 2
+    parts.append(
+        element("text", text(y_label), x=11, y=middle, transform=f"rotate(-90 11 {middle:.0f})", class_="label")
+    )
+    return "".join(parts)
+
+
+def _axis_across(across: Axis, top: float, bottom: float, label: str, format: Callable[[float], str]) -> str:
+    parts = []
+    for tick in across.ticks:
+        x = across.place(tick)
+        parts.append(element("line", x1=x, x2=x, y1=top, y2=bottom, class_="grid"))
+        parts.append(element("text", text(format(tick)), x=x, y=bottom + 15, class_="tick"))
+    middle = (across.start_px + across.end_px) / 2
+    parts.append(element("text", text(label), x=middle, y=bottom + 31, class_="label"))
+    return "".join(parts)
+
+
+def title(label: str) -> str:
+    """Return what a browser shows where the pointer rests."""
+    return element("title", text(label))
+
+
+def nothing(fact: str) -> str:
+    """Return what stands in the place of a plot."""
+    return element("p", text(fact))
+
+
+def picture(height: float, label: str, parts: Sequence[str]) -> str:
+    """Return a plot of the common width."""
+    return element("svg", *parts, viewBox=f"0 0 {WIDTH_PX:.0f} {height:.0f}", role="img", aria_label=label)

@@ -1,0 +1,233 @@
+"""What a bench run found, as frozen dataclasses that go to JSON and back.
+
+The dataclasses are the schema: a field's name is its key, a tuple is an array. docs/benchmarks.md explains each one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cxr_edge.benchmarks.drift.drift_result import DriftReport, GalleryFilm
+from cxr_edge.benchmarks.measure.machine import Machine
+from cxr_edge.errors import DataError
+from cxr_edge.metrics.roc import Interval
+from cxr_edge.system.about import RESEARCH_ONLY
+from cxr_edge.system.decode import decode, require
+
+__all__ = [
+    "SCHEMA",
+    "ArtifactResult",
+    "BenchOptions",
+    "BenchResult",
+    "BudgetReport",
+    "Condition",
+    "DataFacts",
+    "DeviceReport",
+    "Estimate",
+    "LatencyReport",
+    "Miss",
+    "ModelFacts",
+]
+
+SCHEMA = 2
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What to measure and how long. `min_runs` and `min_time_s` hold for each artifact, over all its turns.
+
+    `margin` is the loss of AUC that the verdict is about, `specificity` where sensitivities are compared.
+    """
+
+    devices: tuple[str, ...] = ("cpu",)
+    threads: tuple[int, ...] = (1,)
+    split: str = "test"
+    min_runs: int = 100
+    min_time_s: float = 5.0
+    warmup_runs: int = 10
+    seed: int = 0
+    margin: float = 0.01
+    specificity: float = 0.90
+    batch: int = 8
+    allow_software_gpu: bool = False
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The processor at the end of a turn; None where the system does not tell."""
+
+    affinity: tuple[int, ...] | None
+    governor: str | None
+    frequency_mhz: float | None
+    temperature_c: float | None
+    throttled: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class LatencyReport:
+    """One artifact on one device with one thread count. Times are of one film, pixels in to probabilities out.
+
+    `kind` says whether the figures are measured here, emulated or estimated. `import_ms`, `load_ms` and `first_ms`
+    are medians over the turns, memory is the largest of them; `times_ms` keeps every timed run, a tuple a turn.
+
+    `p50`, `p90` and `p99` are the percentiles with 95 % intervals. `coverage` is the share of the graph's operations
+    that the delegate or provider ran, `films_per_s` what `batch` films at once come to, None for a format with a fixed
+    batch of one. `conditions` has the processor's state at the end of each turn.
+    """
+
+    device: str
+    kind: str
+    threads: int
+    runtime: str
+    delegate: str
+    runs: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    import_ms: float
+    load_ms: float
+    first_ms: float
+    peak_mib: float
+    increase_mib: float
+    times_ms: tuple[tuple[float, ...], ...]
+    p50: Interval
+    p90: Interval
+    p99: Interval
+    identity: str = ""
+    withheld: str | None = None
+    coverage: float | None = None
+    batch: int = 1
+    films_per_s: float | None = None
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A published time of a board, or one that follows from such times: the range it lies in, and the source."""
+
+    p50_ms: float
+    low_ms: float
+    high_ms: float
+    source: str
+
+
+@dataclass(frozen=True)
+class DeviceReport:
+    """An artifact on a device other than the processor here. Latencies that were measured are among the artifact's.
+
+    `drift` is of the answers that it gave there, against the reference as it ran here. `withheld` says why there is no
+    latency, or why the device does not run the artifact at all.
+    """
+
+    device: str
+    kind: str
+    identity: str
+    drift: DriftReport | None
+    estimate: Estimate | None
+    withheld: str | None
+
+
+@dataclass(frozen=True)
+class ArtifactResult:
+    """A row of the report. Where something could not be measured, `failures` has the reasons."""
+
+    name: str
+    format: str
+    quantization: str
+    sha256: str
+    size_bytes: int
+    drift: DriftReport | None
+    latencies: tuple[LatencyReport, ...]
+    failures: tuple[str, ...]
+    elsewhere: tuple[DeviceReport, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Which bundle was measured; `threshold` applies to the probability of `positive`."""
+
+    name: str
+    architecture: str
+    labels: tuple[str, ...]
+    positive: str
+    threshold: float
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """On which films: their ids, whether each is of the positive class, and its source, in one order.
+
+    `simulated` says whether every film is drawn by this program, so that the page may be passed on.
+    """
+
+    name: str
+    split: str
+    fingerprint: str
+    patients: int
+    simulated: bool
+    films: tuple[str, ...]
+    positive: tuple[bool, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A limit of the budget that an artifact does not keep; `fact` says by how much."""
+
+    artifact: str
+    limit: str
+    fact: str
+
+
+@dataclass(frozen=True)
+class BudgetReport:
+    """The limits that a bench was held to, which artifacts they are for, and what was missed."""
+
+    limits: Mapping[str, float]
+    artifacts: tuple[str, ...]
+    misses: tuple[Miss, ...]
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """Everything that a bench run found. `reference` names the artifact that the others are compared with.
+
+    `gallery` has the films on which the artifacts differ most, `budget` is None where none was given.
+    """
+
+    version: str
+    started: str
+    duration_s: float
+    model: ModelFacts
+    data: DataFacts
+    options: BenchOptions
+    machine: Machine
+    reference: str
+    artifacts: tuple[ArtifactResult, ...]
+    gallery: tuple[GalleryFilm, ...]
+    budget: BudgetReport | None
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as the JSON object that `from_json` reads."""
+        return dataclasses.asdict(self) | {"schema": SCHEMA, "research_only": RESEARCH_ONLY}
+
+    @classmethod
+    def from_json(cls, value: Any, *, where: str) -> BenchResult:
+        """Build a result from a JSON object. Raises DataError that names `where` and the field at fault."""
+        schema = value.get("schema") if isinstance(value, dict) else None
+        if schema != SCHEMA:
+            raise DataError(
+                f"{where}: schema {schema!r} is not {SCHEMA}, the one this version reads; "
+                "give a bench.json that this version of 'cxr-edge bench' wrote"
+            )
+        result: BenchResult = decode(cls, value, where)
+        films = len(result.data.films)
+        drifts = [row.drift for row in result.artifacts]
+        drifts += [found.drift for row in result.artifacts for found in row.elsewhere]
+        lists = [result.data.positive, result.data.sources, *(drift.scores for drift in drifts if drift is not None)]
+        require(all(len(item) == films for item in lists), f"of {films} films in every list of them", where)
+        return result

@@ -1,0 +1,95 @@
+"""A budget as a gate: which limits an artifact does not keep, by its measured figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cxr_edge.benchmarks.drift.drift_result import DriftReport
+from cxr_edge.benchmarks.drift.verdict import PASS
+from cxr_edge.benchmarks.result import phrases
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchOptions, BudgetReport, LatencyReport, Miss
+from cxr_edge.bundles.manifest import Artifact
+from cxr_edge.errors import UsageError
+from cxr_edge.metrics.budget import HAIR, Limits, exceeded
+
+__all__ = ["check", "choose", "choose_margin", "describe"]
+
+
+def choose_margin(margin: float | None, limits: Limits | None) -> float:
+    """Return the margin of the verdict: the one given, else the budget's, else the default."""
+    stated = None if limits is None else limits.auc_margin
+    return next(value for value in (margin, stated, BenchOptions.margin) if value is not None)
+
+
+def choose(limits: Limits, artifacts: Sequence[Artifact], margin: float) -> tuple[str, ...]:
+    """Return the names of the artifacts that are held to the limits.
+
+    Raises UsageError for one that is not there, and where the verdict is about another `margin` than the budget.
+    """
+    if limits.auc_margin is not None and limits.auc_margin != margin:
+        raise UsageError(f"the budget's auc_margin is {limits.auc_margin:g} and --margin {margin:g}; give one of them")
+    names = {artifact.name for artifact in artifacts}
+    if limits.artifacts is None:
+        return tuple(artifact.name for artifact in artifacts if artifact.format != "keras")
+    for name in limits.artifacts:
+        if name not in names:
+            raise UsageError(
+                f"the budget names '{name}', which is not in the bundle; it has {', '.join(sorted(names))}"
+            )
+    return limits.artifacts
+
+
+def check(limits: Limits, rows: Sequence[ArtifactResult], held: Sequence[str]) -> BudgetReport:
+    """Hold the rows named in `held` to the limits. One that gave no answers misses any budget."""
+    misses = [miss for row in rows if row.name in held for miss in _check_row(limits, row)]
+    return BudgetReport(limits.stated(), tuple(held), tuple(misses))
+
+
+def describe(report: BudgetReport) -> str:
+    """Return the misses in one line."""
+    return "; ".join(f"{miss.artifact}: {miss.fact}" for miss in report.misses)
+
+
+def _check_row(limits: Limits, row: ArtifactResult) -> Iterator[Miss]:
+    if row.drift is None:
+        yield Miss(row.name, "runs", f"gave no answers ({row.failures[0] if row.failures else 'not measured'})")
+    else:
+        yield from (Miss(row.name, *found) for found in _check_drift(limits, row.drift))
+    size_mb = row.size_bytes / 1e6
+    if limits.size_mb is not None and size_mb > limits.size_mb:
+        yield Miss(row.name, "size_mb", f"{size_mb:.2f} MB, {limits.size_mb:g} may")
+    yield from (Miss(row.name, *found) for found in _check_times(limits, row))
+
+
+def _check_drift(limits: Limits, drift: DriftReport) -> Iterator[tuple[str, str]]:
+    change, films = drift.change, len(drift.scores)
+    if change is None:
+        return
+    yield from exceeded(limits, change.flips.count, films, change.auc.value)
+    if limits.auc_margin is not None and change.verdict.outcome != PASS:
+        yield "auc_margin", f"{change.verdict.outcome}: {change.verdict.reason}"
+    drops = (
+        ("sensitivity_drop", limits.sensitivity_drop, change.sensitivity),
+        ("specificity_drop", limits.specificity_drop, change.specificity),
+    )
+    for name, limit, found in drops:
+        if limit is not None and -found > limit + HAIR:
+            yield name, f"{name.split('_')[0]} changes by {found:+.4f}, {-limit:g} may"
+
+
+def _check_times(limits: Limits, row: ArtifactResult) -> Iterator[tuple[str, str]]:
+    for name in ("p50_ms", "p90_ms", "peak_mib"):
+        limit = getattr(limits, name)
+        if limit is None:
+            continue
+        if not row.latencies:
+            yield name, f"was not timed, so {name} is not known"
+        for latency in row.latencies:
+            found: float = getattr(latency, name)
+            if found > limit:
+                figure, unit = name.split("_")
+                yield name, f"{figure} {found:.3g} {unit.replace('mib', 'MiB')} on {_name(latency)}, {limit:g} may"
+
+
+def _name(latency: LatencyReport) -> str:
+    return phrases.name_threads(f"{latency.device} ({latency.kind})", latency.threads)

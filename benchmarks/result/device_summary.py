@@ -1,0 +1,106 @@
+"""What is known of artifacts on other devices, and the state a processor was in: facts for every form of the report.
+
+A device has one kind of figure, so whoever shows a `Place` by itself never puts measured, emulated and estimated ones
+into one column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from cxr_edge.benchmarks.result import phrases
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, Condition, DeviceReport, LatencyReport
+
+__all__ = ["UNKNOWN", "Place", "State", "describe_batch", "describe_runtime", "explain", "find_gap", "group", "observe"]
+
+UNKNOWN = "not told"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A device with what each artifact did there."""
+
+    device: str
+    kind: str
+    identity: str
+    rows: tuple[tuple[ArtifactResult, DeviceReport], ...]
+
+
+@dataclass(frozen=True)
+class State:
+    """A processor over the turns of one latency, in words; UNKNOWN where the system does not tell."""
+
+    cores: str
+    governor: str
+    clock_mhz: str
+    temperature_c: str
+    throttling: str
+
+    def describe(self) -> str:
+        """Return the state as one line."""
+        return (
+            f"cores {self.cores}, governor {self.governor}, MHz {self.clock_mhz}, °C {self.temperature_c}, throttling "
+            f"{self.throttling}"
+        )
+
+
+def group(result: BenchResult) -> list[Place]:
+    """Return the devices of all artifacts' `elsewhere`, in the order in which they were asked for."""
+    found: dict[tuple[str, str, str], list[tuple[ArtifactResult, DeviceReport]]] = {}
+    for row in result.artifacts:
+        for report in row.elsewhere:
+            found.setdefault((report.device, report.kind, report.identity), []).append((row, report))
+    return [Place(*key, tuple(rows)) for key, rows in found.items()]
+
+
+def explain(place: Place) -> list[str]:
+    """Return why latencies are withheld there and which artifacts do not run, each reason once."""
+    reasons: dict[tuple[bool, str], list[str]] = {}
+    for row, report in place.rows:
+        if report.withheld is not None:
+            reasons.setdefault((report.drift is not None, report.withheld), []).append(row.name)
+    return [
+        f"no latency: {why}" if runs else f"nothing for {', '.join(names)}: {why}"
+        for (runs, why), names in reasons.items()
+    ]
+
+
+def find_gap(row: ArtifactResult, report: DeviceReport) -> float | None:
+    """Return how far the probabilities there are from those of the same file here at most; None without either."""
+    if row.drift is None or report.drift is None:
+        return None
+    return max(abs(there - here) for there, here in zip(report.drift.scores, row.drift.scores, strict=True))
+
+
+def observe(conditions: Sequence[Condition]) -> State:
+    """Return the state over the turns: numbers as a range, words joined."""
+    throttled = [item.throttled for item in conditions if item.throttled is not None]
+    facts = list(dict.fromkeys(fact for facts in throttled for fact in facts))
+    cores = dict.fromkeys(", ".join(map(str, item.affinity)) for item in conditions if item.affinity is not None)
+    governors = dict.fromkeys(item.governor for item in conditions if item.governor is not None)
+    return State(
+        cores=" or ".join(cores) or UNKNOWN,
+        governor=", ".join(governors) or UNKNOWN,
+        clock_mhz=_span((item.frequency_mhz for item in conditions), "{:.0f}".format),
+        temperature_c=_span((item.temperature_c for item in conditions), "{:.0f}".format),
+        throttling=", ".join(facts) or ("none" if throttled else UNKNOWN),
+    )
+
+
+def describe_runtime(item: LatencyReport) -> str:
+    """Return what ran: the library, the delegate or provider, and its share of the graph's operations."""
+    share = "" if item.coverage is None else f", {item.coverage:.0%} of the operations"
+    return f"{item.runtime}: {item.delegate}{share}"
+
+
+def describe_batch(item: LatencyReport) -> str:
+    """Return the throughput of a batch; empty for a format with a batch of one."""
+    return "" if item.films_per_s is None else f"{phrases.format_number(item.films_per_s)} at {item.batch}"
+
+
+def _span(values: Iterable[float | None], form: Callable[[float], str]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return UNKNOWN
+    return " to ".join(dict.fromkeys((form(min(known)), form(max(known)))))

@@ -1,0 +1,45 @@
+"""The command verify. Parse, call, print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from cxr_edge.cli.build import open_exported
+
+__all__ = ["verify"]
+
+
+@click.command()
+@click.argument("bundle", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="CPU threads.")
+@click.option("--trust", "trusted", is_flag=True, help="Where all is well, take its models for your own from now on.")
+@click.pass_context
+def verify(ctx: click.Context, bundle: Path | None, as_json: bool, threads: int, trusted: bool) -> None:
+    """Check that BUNDLE is whole and that its models answer here as they did where they were made.
+
+    Files are checked by hash; artifacts are opened and run on the golden vectors that export stored. An artifact
+    whose runtime is not installed is named and does not fail. The exit code is 1 when anything failed.
+
+    Models that were not made here run in a sandbox. --trust notes those of a bundle that passed, whose maker you know:
+    from then on they run without one.
+
+    \b
+    Examples:
+      cxr-edge verify
+      cxr-edge verify build/mine --json
+      cxr-edge verify from-a-colleague.zip --trust
+    """
+    from cxr_edge.bundles import trust
+    from cxr_edge.inference import verify as checks
+
+    opened = open_exported(bundle)
+    report = checks.verify(opened, threads=threads)
+    click.echo(json.dumps(report.to_json(), indent=2) if as_json else checks.format_report(report))
+    if trusted and report.passed:
+        trust.note(artifact.sha256 for artifact in opened.manifest.artifacts.values())
+        click.echo(f"noted: the models of {opened.place} are taken for your own from now on", err=True)
+    ctx.exit(0 if report.passed else 1)

@@ -1,0 +1,1 @@
+"""Predictions for images: classify, explain, watch, their rows as text, and the check of golden vectors."""

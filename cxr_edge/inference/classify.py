@@ -1,0 +1,258 @@
+"""Films to predictions, in the order of the films.
+
+A film that cannot be read is a prediction with an error and never stops the rest. Where there are several, the next
+ones are decoded on other threads while the model runs; only so many are held that memory stays flat.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.manifest import Artifact, Manifest
+from cxr_edge.contract import Outputs
+from cxr_edge.errors import BundleError, CxrEdgeError, DataError, RuntimeFailure
+from cxr_edge.imaging import decoder
+from cxr_edge.models import open_model
+from cxr_edge.runtimes.base import Runtime
+
+__all__ = [
+    "HEATMAP_SHAPE",
+    "STDIN",
+    "Decoded",
+    "Prediction",
+    "answer",
+    "choose_artifact",
+    "classify",
+    "decode",
+    "exit_code",
+    "find_images",
+    "predict",
+    "predict_all",
+    "read_stdin",
+]
+
+HEATMAP_SHAPE = (7, 7)
+STDIN = Path("-")
+"""The path that stands for standard input."""
+
+_PREFERRED = ("model_int8.tflite", "model_float32.tflite")
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the classifier says of the film at `path`, or the `error` that kept it from saying anything.
+
+    `label` is the manifest's positive class where its `probability` reaches the threshold. `untypical` says that the
+    film is unlike the training films; it is None, as `typicality` may be, where the model cannot tell. `heatmap` is
+    (7, 7) float32 in [0, 1], by rows, or None. After an error `label`, `probability` and the rest are None or empty.
+    """
+
+    path: Path
+    positive: str
+    threshold: float
+    label: str | None = None
+    probability: float | None = None
+    probabilities: dict[str, float] = field(default_factory=dict)
+    typicality: float | None = None
+    untypical: bool | None = None
+    decode_ms: float | None = None
+    inference_ms: float | None = None
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    heatmap: npt.NDArray[np.float32] | None = None
+
+
+def find_images(sources: Sequence[Path]) -> list[Path]:
+    """Return the files among `sources` as given and the image files anywhere below its folders, sorted, each once.
+
+    In a folder an image is told by its name; hidden files and folders are left out. What does not exist is taken for a
+    pattern where it has `*`, `?` or `[`; `**` reaches to any depth. STDIN is kept. Raises DataError for a path that
+    does not exist, a pattern that matches nothing, and a folder that has no image or cannot be listed.
+    """
+    found: list[Path] = []
+    for source in sources:
+        for path in _expand(source):
+            found += _search(path) if path != STDIN and os.path.isdir(path) else [path]
+    return list(dict.fromkeys(found))
+
+
+def choose_artifact(bundle: Bundle) -> Artifact:
+    """Return the artifact to classify with: TFLite int8, float32 or another, else ONNX. Raises BundleError."""
+    artifacts = bundle.manifest.artifacts
+    for name in _PREFERRED:
+        if name in artifacts:
+            return artifacts[name]
+    for kind in ("tflite", "onnx"):
+        for artifact in artifacts.values():
+            if artifact.format == kind:
+                return artifact
+    raise BundleError(
+        f"{bundle.place}: has no .tflite or .onnx artifact to classify with (it has {', '.join(artifacts) or 'none'}); "
+        "make one with 'cxr-edge export'"
+    )
+
+
+def classify(
+    bundle: Bundle,
+    artifact: Artifact,
+    films: Sequence[Path],
+    *,
+    threads: int = 1,
+    contents: Mapping[Path, bytes] | None = None,
+) -> Iterator[Prediction]:
+    """Return the predictions for `films`, each made when it is asked for; `contents` are those of films without a file.
+
+    The artifact is opened at once, so that one which cannot run is an error before the first film. Raises BundleError,
+    RuntimeFailure, MissingExtraError.
+    """
+    runtime = open_model(bundle, artifact, threads=threads)
+    return _classify(runtime, bundle.manifest, films, contents or {})
+
+
+def predict(runtime: Runtime, manifest: Manifest, path: Path, content: bytes | None = None) -> Prediction:
+    """Return the prediction for the film at `path`, or for `content`, which `path` then only names.
+
+    A film that cannot be read, or that the model fails on, gives a prediction with the error.
+    """
+    return answer(runtime, manifest, decode(path, content))
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """The film at `path` as `decode` found it, or the `error` that kept it from being read."""
+
+    path: Path
+    film: decoder.Film | None
+    decode_ms: float
+    error: str | None = None
+
+
+def decode(path: Path, content: bytes | None = None) -> Decoded:
+    """Return the film at `path`, or in `content`, which `path` then only names; the first half of `predict`."""
+    start_s = time.perf_counter()
+    try:
+        film = decoder.read(path if content is None else content, name=str(path))
+    except CxrEdgeError as error:
+        return Decoded(path, None, 0.0, str(error))
+    return Decoded(path, film, (time.perf_counter() - start_s) * 1e3)
+
+
+def answer(runtime: Runtime, manifest: Manifest, read: Decoded) -> Prediction:
+    """Return the prediction for a film that was decoded; the second half of `predict`."""
+    if read.film is None:
+        return Prediction(read.path, manifest.positive, manifest.threshold, error=read.error)
+    start_s = time.perf_counter()
+    try:
+        outputs = runtime.run(read.film.pixels[np.newaxis])
+        inference_ms = (time.perf_counter() - start_s) * 1e3
+        values = _interpret(outputs, manifest)
+    except CxrEdgeError as error:
+        return Prediction(read.path, manifest.positive, manifest.threshold, error=str(error))
+    return Prediction(
+        read.path,
+        manifest.positive,
+        manifest.threshold,
+        decode_ms=read.decode_ms,
+        inference_ms=inference_ms,
+        warnings=read.film.warnings,
+        **values,
+    )
+
+
+def predict_all(
+    runtime: Runtime,
+    manifest: Manifest,
+    films: Sequence[Path],
+    contents: Mapping[Path, bytes] | None = None,
+) -> Iterator[Prediction]:
+    """Return the predictions for `films`, each made when it is asked for; the films after it are then being decoded."""
+    known = contents or {}
+    if len(films) < 2:
+        return (predict(runtime, manifest, path, known.get(path)) for path in films)
+    # Imported here, as all that one film on the command line, where every millisecond shows, has no use for.
+    from cxr_edge.processes.prefetch import map_ahead
+
+    return (answer(runtime, manifest, read) for read in map_ahead(lambda path: decode(path, known.get(path)), films))
+
+
+def read_stdin() -> bytes:
+    """Return what standard input holds, up to just over the size that is too large for a film."""
+    return sys.stdin.buffer.read(decoder.MAX_FILE_BYTES + 1)
+
+
+def exit_code(failed: int, total: int) -> int:
+    """Return the exit code of a run over `total` films: 0 when there were some and all were read, else 1."""
+    return 0 if total and not failed else 1
+
+
+def _expand(source: Path) -> list[Path]:
+    """Return the path itself, or what it matches as a pattern. Raises DataError where there is neither."""
+    # Not Path.is_dir, which raises where a folder above may not be entered.
+    if source == STDIN or os.path.exists(source):
+        return [source]
+    from glob import glob
+
+    matches = sorted(glob(str(source), recursive=True))
+    if not matches:
+        raise DataError(f"{source}: does not exist or cannot be reached; check the path")
+    return [Path(match) for match in matches]
+
+
+def _search(folder: Path) -> list[Path]:
+    from cxr_edge.data.listing import is_image
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename}: cannot be listed ({error.strerror}); check its permissions") from error
+
+    found = []
+    for parent, subfolders, names in os.walk(folder, onerror=refuse):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        found += [Path(parent, name) for name in names if is_image(name)]
+    if not found:
+        raise DataError(f"{folder}: has no image files; give a folder with PNG, JPEG, WebP or DICOM films")
+    return sorted(found)
+
+
+def _classify(
+    runtime: Runtime, manifest: Manifest, films: Sequence[Path], contents: Mapping[Path, bytes]
+) -> Iterator[Prediction]:
+    try:
+        yield from predict_all(runtime, manifest, films, contents)
+    finally:
+        runtime.close()
+
+
+def _interpret(outputs: Outputs, manifest: Manifest) -> dict[str, Any]:
+    """Return the fields of a prediction that the outputs for one film give. Raises RuntimeFailure."""
+    row = outputs["probabilities"][0]
+    if len(row) != len(manifest.labels):
+        raise RuntimeFailure(
+            f"the model gives {len(row)} probabilities for {len(manifest.labels)} labels; export it again"
+        )
+    if not all(np.isfinite(values).all() for values in outputs.values()):
+        # Compared with the threshold, NaN would pass for a negative.
+        raise RuntimeFailure("the model gave values that are not finite; use another artifact, a float32 one say")
+    probabilities = dict(zip(manifest.labels, row.tolist(), strict=True))
+    probability = probabilities[manifest.positive]
+    others = [label for label in manifest.labels if label != manifest.positive]
+    label = manifest.positive if probability >= manifest.threshold else max(others, key=probabilities.__getitem__)
+    typicality = float(outputs["typicality"][0, 0]) if "typicality" in outputs else None
+    limit = manifest.typicality_limit
+    return {
+        "label": label,
+        "probability": probability,
+        "probabilities": probabilities,
+        "typicality": typicality,
+        "untypical": None if typicality is None or limit is None else typicality > limit,
+        "heatmap": outputs["heatmap"][0].reshape(HEATMAP_SHAPE) if "heatmap" in outputs else None,
+    }

@@ -1,0 +1,132 @@
+"""A prediction as a picture: the film under its heat map, with a footer that says what was predicted.
+
+The map comes from the artifact itself, so nothing but numpy and Pillow is needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from cxr_edge.errors import DataError, ImageError, UnsafeFileError, UsageError
+from cxr_edge.imaging import decoder
+from cxr_edge.imaging.overlay import OPACITY, color_ramp, overlay
+from cxr_edge.inference.classify import STDIN, Prediction
+from cxr_edge.system import files
+from cxr_edge.system.about import RESEARCH_ONLY
+
+__all__ = ["draw", "name_overlay", "name_overlays", "write", "write_each"]
+
+# The map has 49 cells: a larger picture would show no more of it, and take seconds to write on a Pi.
+_MAX_SIDE_PX = 1024
+_MIN_FONT_PX = 14
+_MARGIN_PX = 8
+_TEXT = (235, 235, 235)
+
+
+def draw(
+    prediction: Prediction, film: Image.Image, *, side_by_side: bool = False, opacity: float = OPACITY
+) -> Image.Image:
+    """Return the overlay of a prediction with a footer, the film beside it when `side_by_side`.
+
+    The film keeps its shape and is made smaller where a side is over 1024 pixels. Raises DataError when the
+    prediction has no heat map.
+    """
+    if prediction.heatmap is None:
+        reason = prediction.error or f"{prediction.path}: the artifact gives no heat map; classify with another one"
+        raise DataError(reason)
+    picture = film.copy()
+    picture.thumbnail((_MAX_SIDE_PX, _MAX_SIDE_PX), Image.Resampling.BILINEAR)
+    marked = overlay(picture, prediction.heatmap, opacity=opacity)
+    panels = [picture.convert("RGB"), marked] if side_by_side else [marked]
+    return _compose(panels, _footer(prediction))
+
+
+def write(
+    prediction: Prediction, image: Path | bytes, out: Path, *, side_by_side: bool = False, opacity: float = OPACITY
+) -> None:
+    """Write the overlay of a prediction on the film `image`, a path or a file's content, to `out` as PNG, atomically.
+
+    Raises ImageError, DataError when the prediction has no heat map, UsageError when `out` is the film itself,
+    OutputError.
+    """
+    if isinstance(image, Path) and os.path.realpath(out) == os.path.realpath(image):
+        raise UsageError(f"{out}: is the film itself, which would be lost; choose another place for the overlay")
+    film = decoder.decode(image, name=str(prediction.path))
+    picture = draw(prediction, film, side_by_side=side_by_side, opacity=opacity)
+    with files.atomic_write(out) as handle:
+        # Level 1 takes a quarter of the default's time and a fifth more space.
+        picture.save(handle, "PNG", compress_level=1)
+
+
+def write_each(
+    predictions: Iterable[Prediction], place: Callable[[Path], Path], contents: Mapping[Path, bytes] | None = None
+) -> Iterator[Prediction]:
+    """Yield the predictions, the overlay of each written to `place` of its film first.
+
+    `contents` are those of films without a file. A film that was taken away meanwhile gets an error and stops no other.
+    Raises what `write` raises but for the film.
+    """
+    for prediction in predictions:
+        if prediction.error is None:
+            try:
+                write(prediction, (contents or {}).get(prediction.path, prediction.path), place(prediction.path))
+            except (ImageError, UnsafeFileError) as error:
+                yield Prediction(prediction.path, prediction.positive, prediction.threshold, error=str(error))
+                continue
+        yield prediction
+
+
+def name_overlays(films: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """Return where in `folder` the overlay of each film goes: its name and "_heatmap.png".
+
+    Films of the same name get a piece of their path's hash as well, so that none takes another's place.
+    """
+    counts = Counter(film.stem.casefold() for film in films)
+    return {film: folder / name_overlay(film, hashed=counts[film.stem.casefold()] > 1) for film in films}
+
+
+def name_overlay(film: Path, *, hashed: bool = True) -> str:
+    """Return the file name of a film's overlay; with a piece of its path's hash no other film has the same."""
+    tag = "_" + hashlib.sha256(os.fsencode(film)).hexdigest()[:8] if hashed else ""
+    return f"{'stdin' if film == STDIN else film.stem}{tag}_heatmap.png"
+
+
+def _footer(prediction: Prediction) -> list[str]:
+    chosen = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
+    lines = [
+        f"{prediction.label}: P({prediction.positive}) {prediction.probability:.3f}, "
+        f"threshold {prediction.threshold:.3f}",
+        # The map explains the likelier class, which need not be the label where the threshold is not a half.
+        f"Colour: what spoke for {chosen}",
+    ]
+    if prediction.untypical:
+        lines.append("Unlike the training films: do not rely on this")
+    return [*lines, RESEARCH_ONLY]
+
+
+def _compose(panels: list[Image.Image], lines: list[str]) -> Image.Image:
+    """Return the panels side by side over the lines of text, the second of which gets the legend."""
+    panels_px = sum(panel.width for panel in panels) + _MARGIN_PX * (len(panels) - 1)
+    font_px = max(_MIN_FONT_PX, panels_px // 80)
+    font, line_px, legend_px = ImageFont.load_default(font_px), font_px * 7 // 5, (font_px * 7, font_px * 2 // 3)
+    widths = [int(font.getlength(line)) for line in lines]
+    widths[1] += _MARGIN_PX + legend_px[0]
+    top = max(panel.height for panel in panels) + _MARGIN_PX
+    canvas = Image.new("RGB", (max(panels_px, *widths) + 2 * _MARGIN_PX, top + line_px * len(lines) + _MARGIN_PX))
+    left = (canvas.width - panels_px) // 2
+    for panel in panels:
+        canvas.paste(panel, (left, 0))
+        left += panel.width + _MARGIN_PX
+    pen = ImageDraw.Draw(canvas)
+    for number, line in enumerate(lines):
+        pen.text((_MARGIN_PX, top + number * line_px), line, font=font, fill=_TEXT)
+    legend = Image.fromarray(color_ramp()[np.newaxis]).resize(legend_px)
+    canvas.paste(legend, (_MARGIN_PX + widths[1] - legend_px[0], top + line_px + font_px // 4))
+    return canvas

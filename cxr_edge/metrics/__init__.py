@@ -1,0 +1,1 @@
+"""Statistics of predictions: ROC, operating points, calibration, paired tests and budgets. numpy only."""

@@ -1,0 +1,147 @@
+"""What a smaller model may lose: the budget that a repair works towards and that a bench can be held to."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cxr_edge.errors import UsageError
+from cxr_edge.system import files
+
+__all__ = ["HAIR", "Budget", "Drift", "Limits", "exceeded"]
+
+HAIR = 1e-9
+"""0.9 - 0.85 is a little more than 0.05 to a float, and a loss of exactly the limit is allowed."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far an artifact's calls lie from the float reference's on the same films.
+
+    `flips` is the number of films called otherwise, `auc_change` AUC - reference AUC, `max_change` the largest change
+    of the positive probability, `distinct` how many different scores there are.
+    """
+
+    films: int
+    flips: int
+    auc_change: float
+    max_change: float
+    mean_change: float
+    distinct: int
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The most that may be lost: `flips` as a part of the films, |change of AUC|, size and latency by stock int8."""
+
+    flips: float = 0.01
+    auc_change: float = 0.005
+    size_ratio: float = 1.1
+    latency_ratio: float = 1.1
+
+    @classmethod
+    def read(cls, path: Path) -> Budget:
+        """Read a JSON object with any of the fields. Raises UsageError for a field or limit that makes no sense."""
+        return cls(**_pick(cls, _read(path)))
+
+    def misses(self, drift: Drift, *, size_ratio: float = 0.0, latency_ratio: float = 0.0) -> list[str]:
+        """Return a line for each limit that is not kept; none when the budget is met."""
+        found = [line for _, line in exceeded(self, drift.flips, drift.films, drift.auc_change)]
+        if size_ratio > self.size_ratio:
+            found.append(f"size is {size_ratio:.2f} times the stock int8, {self.size_ratio:g} may")
+        if latency_ratio > self.latency_ratio:
+            found.append(f"latency is {latency_ratio:.2f} times the stock int8, {self.latency_ratio:g} may")
+        return found
+
+    def excess(self, drift: Drift, *, size_ratio: float = 0.0, latency_ratio: float = 0.0) -> float:
+        """Return how far an artifact exceeds the budget, in limits, summed over them; 0 when it is met."""
+        found = (
+            (drift.flips / drift.films, self.flips),
+            (abs(drift.auc_change), self.auc_change),
+            (size_ratio, self.size_ratio),
+            (latency_ratio, self.latency_ratio),
+        )
+        # A limit of 0 is exceeded by whatever there is; a thousandth keeps the sum finite.
+        return sum((value - limit) / max(limit, 1e-3) for value, limit in found if value > limit + HAIR)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a bench holds artifacts to; a limit that is None is not looked at.
+
+    `flips` and `auc_change` are those of `Budget`; `auc_margin` is a loss of AUC that has to be ruled out;
+    `sensitivity_drop` and `specificity_drop` are at the bundle's threshold; size is in MB of 1,000,000 bytes, memory in
+    MiB. `artifacts` names what is held to them, None all but Keras models.
+    """
+
+    flips: float | None = None
+    auc_change: float | None = None
+    auc_margin: float | None = None
+    sensitivity_drop: float | None = None
+    specificity_drop: float | None = None
+    p50_ms: float | None = None
+    p90_ms: float | None = None
+    size_mb: float | None = None
+    peak_mib: float | None = None
+    artifacts: tuple[str, ...] | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Limits:
+        """Read the limits of a budget file, which may hold those of an export too. Raises UsageError as `Budget`."""
+        value = _read(path)
+        limits = _pick(cls, value)
+        if not limits:
+            raise UsageError(f'{path}: holds no limit for a bench; give one such as {{"auc_margin": 0.01}}')
+        return cls(**limits, artifacts=tuple(value["artifacts"]) if "artifacts" in value else None)
+
+    def stated(self) -> dict[str, float]:
+        """Return the limits that are looked at, by name."""
+        return {name: limit for name, limit in dataclasses.asdict(self).items() if isinstance(limit, float)}
+
+
+def exceeded(limits: Budget | Limits, flips: int, films: int, auc_change: float) -> Iterator[tuple[str, str]]:
+    """Yield the name of each limit of drift that is not kept, of those that are stated, and a line that says so."""
+    if limits.flips is not None and flips > limits.flips * films + HAIR:
+        yield "flips", f"{flips} of {films} films flip, {limits.flips:.2%} may"
+    if limits.auc_change is not None and abs(auc_change) > limits.auc_change + HAIR:
+        yield "auc_change", f"AUC changes by {auc_change:+.4f}, {limits.auc_change:g} may"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the fields of a budget file, checked, whether they are for export or for bench."""
+    value = files.read_json(path, limit_bytes=1 << 16)
+    known = {field.name for kind in (Budget, Limits) for field in dataclasses.fields(kind)}
+    if not isinstance(value, dict):
+        raise UsageError(f'{path}: must hold a JSON object such as {{"flips": 0.01}}')
+    if unknown := sorted(set(value) - known):
+        raise UsageError(f"{path}: '{unknown[0]}' is no field of a budget; known are {', '.join(sorted(known))}")
+    for name, limit in value.items():
+        if name == "artifacts":
+            if not isinstance(limit, list) or not limit or not all(isinstance(item, str) for item in limit):
+                raise UsageError(f"{path}: 'artifacts' must be a list of names such as [\"model_int8.tflite\"]")
+        else:
+            _check(path, name, limit)
+    return value
+
+
+def _pick(kind: type[Budget] | type[Limits], value: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in dataclasses.fields(kind)} - {"artifacts"}
+    return {name: float(limit) for name, limit in value.items() if name in names}
+
+
+def _check(path: Path, name: str, limit: Any) -> None:
+    # Compared and not converted: a whole number may be too large for a float.
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not abs(limit) <= sys.float_info.max:
+        raise UsageError(f"{path}: '{name}' must be a finite number, not {limit!r}")
+    if name.endswith("_ratio"):
+        if limit <= 0:
+            raise UsageError(f"{path}: '{name}' is {limit:g}; a ratio to the stock int8 must be above 0, 1.1 say")
+    elif name.endswith(("_ms", "_mb", "_mib")):
+        if limit <= 0:
+            raise UsageError(f"{path}: '{name}' is {limit:g}; a time or size must be above 0")
+    elif not 0 <= limit <= 1:
+        raise UsageError(f"{path}: '{name}' is {limit:g}; it is a part, from 0 to 1")

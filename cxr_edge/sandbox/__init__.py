@@ -1,0 +1,1 @@
+"""A runtime in a child process with limits, for models that are not trusted on this machine."""

@@ -1,0 +1,1 @@
+"""Requests on their way in: who may ask, how large a body may be, and refusals that reach the client."""

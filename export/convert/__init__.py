@@ -1,0 +1,1 @@
+"""Converters to TFLite and ONNX, and the metadata that the files carry."""

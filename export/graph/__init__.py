@@ -1,0 +1,1 @@
+"""The Keras graph that is converted: deployment outputs and folded batch normalisation."""

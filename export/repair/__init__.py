@@ -1,0 +1,1 @@
+"""The int8 repair: equalisation, ranges, rounding and fitting of layers, judged against a budget."""
