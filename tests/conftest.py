@@ -20,7 +20,7 @@ from cxr_edge.bundles import trust
 from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.errors import DeviceError
 from cxr_edge.sandbox import runtime
-from tests import models
+from tests.support import models
 
 # Both libraries read these when they are first imported, which a test module may do before any fixture runs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -192,7 +192,7 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture
 def brightness_bundle(tmp_path: Path) -> Bundle:
-    """A bundle of hand-made models (tests/models.py), the test's own to change, noted as made here."""
+    """A bundle of hand-made models (tests/support/models.py), the test's own to change, noted as made here."""
     bundle = models.write_bundle(
         tmp_path / "brightness", {"model_float32.tflite": models.tflite(), "model_float32.onnx": models.onnx()}
     )

@@ -16,9 +16,9 @@ from android_demo.apk.compile import Runtimes
 from android_demo.apk.downloads import fetch
 from android_demo.apk.tools import BuildError, require, run
 from cxr_edge.bundles.bundle import Bundle
-from tests import models
 from tests.android import bionic, cases, jvm
 from tests.android import screen_run as screens
+from tests.support import models
 
 ROOT = Path(__file__).resolve().parents[2]
 

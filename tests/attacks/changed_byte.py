@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests import models
+from tests.support import models
 
 CODE, FACT = 1, "sha256 differs from manifest.json"
 

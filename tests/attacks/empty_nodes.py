@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests import models
+from tests.support import models
 
 CODE, FACT = 4, "more than 500000 fields"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests import models
-from tests.trees import change_tflite
+from tests.support import models
+from tests.support.trees import change_tflite
 
 CODE, FACT = 4, "names tensor 1000000"
 

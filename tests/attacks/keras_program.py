@@ -7,7 +7,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from tests import models
+from tests.support import models
 
 CODE, FACT = 4, "names os.function"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cxr_edge.bundles.manifest import MANIFEST_NAME
-from tests import models
+from tests.support import models
 
 CODE, FACT = 1, "is no plain file name"
 

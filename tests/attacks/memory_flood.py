@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests import models
-from tests.trees import change_onnx
+from tests.support import models
+from tests.support.trees import change_onnx
 
 CODE, FACT = 1, "model_float32.onnx: "
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tests import models
-from tests.trees import change_onnx
+from tests.support import models
+from tests.support.trees import change_onnx
 
 CODE, FACT = 1, "values that are not finite"
 

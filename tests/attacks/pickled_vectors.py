@@ -11,7 +11,7 @@ import numpy as np
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.golden import VECTORS_NAME
 from cxr_edge.system.files import sha256_bytes
-from tests import models
+from tests.support import models
 
 CODE, FACT = 1, "FAILED"
 

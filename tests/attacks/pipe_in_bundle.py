@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests import models
+from tests.support import models
 
 CODE, FACT = 1, "is no regular file"
 

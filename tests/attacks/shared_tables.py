@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from tests import models
 from tests.fuzz.flatbuffer_slots import find_slots
+from tests.support import models
 
 CODE, FACT = 4, "names 5000000 tensors"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from tests import models
+from tests.support import models
 
 CODE, FACT = 4, "grows more than 100 times"
 

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from cxr_edge.bundles.manifest import MANIFEST_NAME
-from tests import models
+from tests.support import models
 
 CODE, FACT = 4, "a link or no regular file"
 

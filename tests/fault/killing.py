@@ -111,7 +111,7 @@ class ReportWriter:
     def __init__(self) -> None:
         import dataclasses
 
-        from tests import benches
+        from tests.support import benches
 
         first = benches.make_result()
         self._results = [dataclasses.replace(first, duration_s=float(version)) for version in (0, 1)]

@@ -20,7 +20,7 @@ from PIL import Image
 
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import MANIFEST_NAME
-from tests import models
+from tests.support import models
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

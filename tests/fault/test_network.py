@@ -15,7 +15,7 @@ from PIL import Image
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.cli.main import main
 from cxr_edge.system import files
-from tests import benches, models
+from tests.support import benches, models
 
 # Runs a command where there is no network at all, and says how it ended and how often something tried to send.
 WATCH = """

@@ -22,8 +22,8 @@ from cxr_edge.cli.main import main
 from cxr_edge.errors import PreflightError
 from cxr_edge.export import pipeline
 from cxr_edge.models import open_model
-from tests import models
-from tests.trees import change_tflite
+from tests.support import models
+from tests.support.trees import change_tflite
 
 pytestmark = pytest.mark.usefixtures("nothing_made_here")
 

@@ -18,10 +18,10 @@ from typing import Any
 
 from cxr_edge.preflight.onnx import OPERATORS
 from cxr_edge.preflight.tflite_operators import KNOWN
-from tests import models
 from tests.fuzz import seeds
 from tests.fuzz.flatbuffer_slots import Slot, find_slots
-from tests.trees import change_onnx, change_tflite
+from tests.support import models
+from tests.support.trees import change_onnx, change_tflite
 
 __all__ = ["FORMATS", "make"]
 

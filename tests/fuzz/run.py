@@ -29,9 +29,9 @@ from cxr_edge.preflight.check import check_artifact
 from cxr_edge.processes.limits import STRICT, Limits, impose
 from cxr_edge.sandbox.process import SandboxProcess
 from cxr_edge.sandbox.worker import pack, to_npy
-from tests import models
 from tests.fuzz import mutants, seeds
 from tests.fuzz.shrink import shrink
+from tests.support import models
 
 __all__ = ["Tally", "dies", "run"]
 

@@ -14,7 +14,7 @@ from PIL import Image
 from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.bundles.manifest import MANIFEST_NAME
 from cxr_edge.system.files import sha256_bytes
-from tests import models
+from tests.support import models
 
 __all__ = ["dicom", "jpeg", "manifest", "onnx_layers", "png", "shipped_tflite", "zip_archive"]
 

@@ -17,10 +17,10 @@ from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.errors import BundleError, PreflightError, SandboxError
 from cxr_edge.preflight.check import check_artifact
 from cxr_edge.sandbox.runtime import run_in_sandbox
-from tests import models
 from tests.fuzz import mutants, seeds
 from tests.fuzz.run import dies, run
 from tests.fuzz.shrink import differences, shrink
+from tests.support import models
 
 MUTANTS = 500
 CORPUS = Path(__file__).parent / "corpus"

@@ -28,7 +28,7 @@ from cxr_edge.models import open_model
 from cxr_edge.runtimes.keras import load_model
 from cxr_edge.system import files
 from cxr_edge.training.network.model import backbone_of, build_classifier
-from tests.gradcam import grad_cam
+from tests.support.gradcam import grad_cam
 
 TFLITE = ("float32", "float16", "dynamic", "int8", "int16x8")
 ONNX = ("float32", "float16", "int8")

@@ -21,7 +21,7 @@ from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import CxrEdgeError, DeviceError, RuntimeFailure, UsageError
-from tests import models
+from tests.support import models
 
 pytest.importorskip("onnxruntime_ep_webgpu", reason="the extra 'gpu' is not installed")
 

@@ -22,7 +22,7 @@ from cxr_edge.errors import RuntimeFailure
 from cxr_edge.inference.classify import choose_artifact, classify, find_images
 from cxr_edge.phantom import sets
 from cxr_edge.system.about import RESEARCH_ONLY
-from tests.archives import film, read_rows, shard_bytes, wait_for_shards, write_folder, write_tar, write_zip
+from tests.support.archives import film, read_rows, shard_bytes, wait_for_shards, write_folder, write_tar, write_zip
 
 
 def invoke(*arguments: str | Path) -> Result:

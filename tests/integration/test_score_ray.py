@@ -16,7 +16,7 @@ import pytest
 from cxr_edge.archive.run import ScoreOptions, score
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.inference.classify import choose_artifact
-from tests.archives import film, read_rows, shard_bytes, wait_for_shards, write_folder
+from tests.support.archives import film, read_rows, shard_bytes, wait_for_shards, write_folder
 
 pytest.importorskip("ray", reason="Ray, of the extra 'cluster', is not installed, or has no wheel for this machine")
 
@@ -27,7 +27,7 @@ RUN_ENGINE = """
 import json, sys
 from pathlib import Path
 from cxr_edge import engines
-from tests.works import Doubler
+from tests.support.works import Doubler
 
 work = Doubler(Path(sys.argv[1]), deaths=int(sys.argv[2]))
 print(json.dumps({str(task): str(answer) for task, answer in engines.run("ray", work, ["a", *range(6)])}))
@@ -36,7 +36,7 @@ RUN_TRAININGS = """
 import json, sys
 from pathlib import Path
 from cxr_edge.studies.jobs import Engine, Job, Record, run_all
-from tests.works import train
+from tests.support.works import train
 
 folder = sys.argv[1]
 jobs = [Job(f"seed{seed}", train, {"seed": seed}, {"folder": folder}, {}) for seed in range(int(sys.argv[2]))]
@@ -54,7 +54,7 @@ class TwoNodes:
             "RAY_USAGE_STATS_ENABLED": "0",
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.ray_cluster"],
+            [sys.executable, "-m", "tests.support.ray_cluster"],
             cwd=ROOT,
             env=self.environment,
             stdin=subprocess.PIPE,

@@ -1,0 +1,75 @@
+"""The documents say what the program does, and their links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from cxr_edge.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[3]
+FOLDERS = ("docs", "cxr_edge", "export", "benchmarks", "android_demo", "scripts", "tests")
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
+GUIDES = ("README.md", "docs/training.md", "docs/export.md", "docs/archive.md")
+
+_FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
+
+
+def _read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def _links(page: Path) -> Iterator[str]:
+    """The links of a page that stay in the repository."""
+    for target in _LINK.findall(_FENCE.sub("", _read(page))):
+        if not re.match(r"[a-z]+:", target):
+            yield target
+
+
+def _anchors(page: Path) -> set[str]:
+    titles = _HEADING.findall(_FENCE.sub("", _read(page)))
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def _leads_somewhere(page: Path, link: str) -> bool:
+    name, _, anchor = link.partition("#")
+    target = page.parent / name if name else page
+    return target.exists() and (not anchor or anchor in _anchors(target))
+
+
+def _examples() -> list[str]:
+    """Every line that calls cxr-edge inside a fenced block of the guides."""
+    blocks = [block for guide in GUIDES for block in _FENCE.findall(_read(ROOT / guide))]
+    return [line for block in blocks for line in block.splitlines() if line.startswith("cxr-edge ")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    assert [link for link in _links(page) if not _leads_somewhere(page, link)] == []
+
+
+def test_cli_page_is_what_the_script_writes(tmp_path: Path) -> None:
+    written = tmp_path / "cli.md"
+    subprocess.run([sys.executable, str(ROOT / "scripts" / "help_text.py"), str(written)], check=True)
+    assert _read(ROOT / "docs" / "cli.md") == _read(written), "type 'make docs'"
+
+
+def test_readme_lists_every_command() -> None:
+    listed = re.findall(r"^\| `cxr-edge (\w+)", _read(ROOT / "README.md"), re.MULTILINE)
+    assert sorted(listed) == sorted(main.commands)
+
+
+@pytest.mark.parametrize("line", _examples())
+def test_every_example_is_a_command_with_its_options(line: str) -> None:
+    _, name, *arguments = shlex.split(line, comments=True)
+    command = main.commands[name]
+    command.make_context(name, arguments, parent=click.Context(main))
