@@ -33,10 +33,10 @@ apk: $(READY) ## build the Android demo from a bundle, BUNDLE=FOLDER or what exp
 test: $(READY) ## run all tests, with the coverage gate
 	$(BIN)/pytest $(COVERAGE)
 
-lint: $(READY) ## check style (ruff), types (mypy --strict on the installed package) and known holes (pip-audit)
+lint: $(READY) ## check style (ruff), layers (import-linter), types (mypy --strict) and known holes (pip-audit)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	bash scripts/typecheck.sh "$(VENV)"
+	bash scripts/check_wheel.sh "$(VENV)"
 	$(BIN)/python scripts/audit.py
 
 format: $(READY) ## put the code into the one format

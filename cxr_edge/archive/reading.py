@@ -9,7 +9,7 @@ from typing import BinaryIO
 from cxr_edge.archive import tars, zips
 from cxr_edge.archive.members import Member
 from cxr_edge.errors import DataError, ImageError, UnsafeFileError
-from cxr_edge.imaging.decoder import MAX_FILE_BYTES
+from cxr_edge.imaging.limits import MAX_FILE_BYTES
 from cxr_edge.system import files
 
 __all__ = ["Reader"]

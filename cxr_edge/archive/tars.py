@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from cxr_edge.archive.members import Member, is_film_name
-from cxr_edge.imaging.decoder import MAX_FILE_BYTES
+from cxr_edge.imaging.limits import MAX_FILE_BYTES
 
 __all__ = ["DAMAGE", "list_members", "open_stream", "read_member"]
 

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from cxr_edge.archive.members import Member, is_film_name
 from cxr_edge.errors import ImageError, UnsafeFileError
-from cxr_edge.imaging.decoder import MAX_FILE_BYTES
+from cxr_edge.imaging.limits import MAX_FILE_BYTES
 
 __all__ = ["DAMAGE", "list_members", "read_member"]
 

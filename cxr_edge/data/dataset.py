@@ -26,6 +26,7 @@ from cxr_edge.data import layouts, splits
 from cxr_edge.errors import DataError
 from cxr_edge.imaging import decoder
 from cxr_edge.imaging.decoder import SIZE_PX
+from cxr_edge.imaging.limits import MAX_FILE_BYTES
 from cxr_edge.phantom import sets
 from cxr_edge.phantom.lesions import KINDS
 from cxr_edge.phantom.sets import FilmSpec
@@ -228,7 +229,7 @@ def _check_labels(name: str, labels: tuple[str, ...], positive: str) -> None:
 
 def _read(item: Item) -> bytes:
     if item.path is not None:
-        return files.read_capped(item.path, decoder.MAX_FILE_BYTES)
+        return files.read_capped(item.path, MAX_FILE_BYTES)
     if item.phantom is None:
         raise DataError(f"{item.item_id}: has neither a file nor a simulated film; open the data set again")
     return f"phantom {item.phantom.kind} {item.phantom.seed}".encode()

@@ -11,9 +11,7 @@ import codecs
 import importlib
 import io
 import re
-import struct
 import warnings
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,26 +21,22 @@ import numpy.typing as npt
 from PIL import Image
 
 from cxr_edge.errors import DataError, ImageError, UnsafeFileError
+from cxr_edge.imaging.limits import DAMAGE, MAX_FILE_BYTES, MAX_PIXELS, check_size, stretch
 from cxr_edge.system import files
 
 __all__ = [
-    "MAX_FILE_BYTES",
-    "MAX_PIXELS",
     "SIZE_PX",
     "Film",
     "Pixels",
     "decode",
     "read",
     "read_with_picture",
-    "stretch",
     "to_contract",
 ]
 
 Pixels = npt.NDArray[np.uint8]
 
 SIZE_PX = 224
-MAX_FILE_BYTES = 256 * 2**20
-MAX_PIXELS = 40_000_000
 
 # A DICOM file may begin with any 128 bytes, another format's among them, so it comes first.
 _KIND = re.compile(
@@ -56,10 +50,6 @@ _PLUGINS = {
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
     "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
 }
-DAMAGE: tuple[type[Exception], ...] = (ArithmeticError, AssertionError, AttributeError, EOFError, LookupError)
-DAMAGE += (MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error)
-"""What Pillow's plugins and pydicom raise on damaged files: found by fuzzing and in their sources."""
-
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -126,26 +116,6 @@ def to_contract(image: Image.Image) -> Pixels:
     wide = image.resize((SIZE_PX, image.height), Image.Resampling.BILINEAR)
     small = wide.resize((SIZE_PX, SIZE_PX), Image.Resampling.BILINEAR)
     return np.array(small.convert("RGB"))
-
-
-def check_size(name: str, width: int, height: int) -> None:
-    """Refuse a picture that is too large to decode. Raises UnsafeFileError."""
-    if width * height > MAX_PIXELS:
-        raise UnsafeFileError(
-            f"{name}: {width} x {height} pixels is {width * height / 1e6:.0f} megapixels, over the limit of "
-            f"{MAX_PIXELS / 1e6:.0f}; save a smaller copy of the film"
-        )
-
-
-def stretch(values: npt.NDArray[np.integer]) -> Pixels:
-    """Return grey values of 0 to 65535 as 8 bits: up to 255 they stay, deeper ones are stretched, least to greatest."""
-    low, high = int(values.min()), int(values.max())
-    if high <= 255:
-        return values.astype(np.uint8)
-    # A shade for each value there can be: far smaller than the picture in floating point.
-    ramp = np.arange(high + 1, dtype=np.float64) - low
-    shades: Pixels = np.rint(np.maximum(ramp, 0.0) * (255.0 / max(high - low, 1))).astype(np.uint8)[values]
-    return shades
 
 
 def _decode(source: Path | bytes, name: str | None) -> _Decoded:

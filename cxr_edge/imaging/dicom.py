@@ -21,7 +21,7 @@ from PIL import Image
 
 from cxr_edge.contract import Pixels
 from cxr_edge.errors import ImageError, MissingExtraError, UnsafeFileError
-from cxr_edge.imaging import decoder as images
+from cxr_edge.imaging.limits import DAMAGE, check_size
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -93,7 +93,7 @@ def decode(content: bytes, name: str) -> tuple[Image.Image, tuple[str, ...]]:
         raise UnsafeFileError(
             f"{name}: deflated DICOM is not opened, since its size is unknown; export it uncompressed"
         )
-    damage: tuple[type[Exception], ...] = (BytesLengthException, InvalidDicomError, *images.DAMAGE)
+    damage: tuple[type[Exception], ...] = (BytesLengthException, InvalidDicomError, *DAMAGE)
     try:
         dataset = dcmread(io.BytesIO(content), specific_tags=list(_TAGS))
         decoder = _check(dataset, name)
@@ -120,7 +120,7 @@ def _check(dataset: Dataset, name: str) -> str:
         raise ImageError(f"{name}: holds {frames} frames, not one film; export the frame to be read")
     if "PixelData" not in dataset:
         raise ImageError(f"{name}: holds no picture or is cut short; export the film again")
-    images.check_size(name, int(dataset.Columns), int(dataset.Rows))
+    check_size(name, int(dataset.Columns), int(dataset.Rows))
     photometric, bits = str(dataset.PhotometricInterpretation), int(dataset.BitsAllocated)
     samples, deepest = (1, 16) if photometric in _MONOCHROME else (3, 8)
     if photometric not in _MONOCHROME + _COLOUR or dataset.SamplesPerPixel != samples or bits not in (8, deepest):

@@ -22,6 +22,7 @@ from cxr_edge.bundles.manifest import Artifact, Manifest
 from cxr_edge.contract import Outputs
 from cxr_edge.errors import BundleError, CxrEdgeError, DataError, RuntimeFailure
 from cxr_edge.imaging import decoder
+from cxr_edge.imaging.limits import MAX_FILE_BYTES
 from cxr_edge.models import open_model
 from cxr_edge.runtimes.base import Runtime
 
@@ -187,7 +188,7 @@ def predict_all(
 
 def read_stdin() -> bytes:
     """Return what standard input holds, up to just over the size that is too large for a film."""
-    return sys.stdin.buffer.read(decoder.MAX_FILE_BYTES + 1)
+    return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
 
 
 def exit_code(failed: int, total: int) -> int:

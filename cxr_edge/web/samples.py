@@ -19,6 +19,7 @@ from PIL import Image
 
 from cxr_edge.errors import RequestRefusedError, UnsafeFileError
 from cxr_edge.imaging import decoder
+from cxr_edge.imaging.limits import MAX_FILE_BYTES
 from cxr_edge.inference import classify
 from cxr_edge.phantom import lesions, sets
 from cxr_edge.phantom.sets import FilmSpec
@@ -116,7 +117,7 @@ class Folder:
         # Once more, since what was a file may be a link by now.
         if not self._is_inside(path):
             raise UnsafeFileError(f"{path.name}: leads out of the folder of films; copy the film into it")
-        return files.read_capped(path, decoder.MAX_FILE_BYTES)
+        return files.read_capped(path, MAX_FILE_BYTES)
 
     def _is_inside(self, path: Path) -> bool:
         return Path(os.path.realpath(path)).is_relative_to(self._root)

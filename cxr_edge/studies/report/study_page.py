@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cxr_edge.benchmarks.measure import machine
 from cxr_edge.data.dataset import Dataset
+from cxr_edge.studies.report import tables
 from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY, __version__
 
-__all__ = ["RESULT", "TABLES", "head", "table", "write"]
+__all__ = ["RESULT", "TABLES", "head", "write"]
 
 SCHEMA = 1
 RESULT = "study.json"
@@ -41,17 +41,10 @@ def head(study: str, dataset: Dataset, options: Any) -> dict[str, Any]:
 
 def write(result: dict[str, Any], out: Path) -> None:
     """Write the result, its tables and its figures to the folder `out`. Raises OutputError."""
-    from cxr_edge.studies.report import study_plots, tables
+    # Imported here, for it imports matplotlib.
+    from cxr_edge.studies.report import study_plots
 
     files.write_json(out / RESULT, result)
     files.write_text(out / TABLES, tables.render(result))
     for name, figure in study_plots.draw(result).items():
         study_plots.save(figure, out / name)
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-    # A name may hold what would end a cell.
-    lines += [f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in rows]
-    return "\n".join(lines) + "\n"

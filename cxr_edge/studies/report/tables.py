@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cxr_edge.studies.report.study_page import table
+from cxr_edge.report.markdown import table
 
 __all__ = ["render"]
 

@@ -22,7 +22,7 @@ from cxr_edge.archive.scoring import Partition, Scorer
 from cxr_edge.archive.survey import list_members
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.errors import ImageError, UnsafeFileError
-from cxr_edge.imaging.decoder import MAX_FILE_BYTES
+from cxr_edge.imaging.limits import MAX_FILE_BYTES
 from cxr_edge.inference.classify import choose_artifact
 from tests.support.archives import film, read_all, write_tar, write_zip
 
