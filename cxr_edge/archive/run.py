@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cxr_edge import models
 from cxr_edge.archive import plan as plans
 from cxr_edge.archive import shards, survey
 from cxr_edge.archive.scoring import Partition, Scorer, to_lost_row
@@ -18,7 +19,6 @@ from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.engines import base, registry
 from cxr_edge.errors import OutputError, RuntimeFailure, UsageError
-from cxr_edge.runtimes.registry import open_content
 from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY
 from cxr_edge.system.progress import Progress, say
@@ -80,16 +80,16 @@ def score(archive: Path, out: Path, bundle: Bundle, artifact: Artifact, options:
     shards.import_parquet()
     root = survey.root_of(archive)
     _check_places(archive, options.heatmap)
-    model = bundle.artifact_bytes(artifact)
+    model = models.read_model(bundle, artifact)
     # One that cannot run is an error before anything is listed or written.
-    open_content(model, artifact.format, name=artifact.name).close()
+    model.open().close()
     with _locked(files.prepare_folder(out)):
         files.sweep_temporaries(out)
         plan = _plan(archive, out, options)
         run = shards.describe_run(bundle.manifest, artifact, plan.sha256, plan.partitions)
         done = shards.find_done(out, run)
         heatmap = options.heatmap and Path(os.path.abspath(files.prepare_folder(options.heatmap)))
-        scorer = Scorer(model, artifact.format, artifact.name, bundle.manifest, root, heatmap)
+        scorer = Scorer(model, bundle.manifest, root, heatmap)
         scored = _score_rest(plan, done, scorer, out, run, options)
         return Summary(shards.tally(out), out, run, scored, time.monotonic() - started_s)
 

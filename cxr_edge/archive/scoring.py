@@ -13,9 +13,9 @@ from cxr_edge.archive.shards import Row
 from cxr_edge.bundles.manifest import Manifest
 from cxr_edge.errors import CxrEdgeError, RuntimeFailure
 from cxr_edge.inference import classify
+from cxr_edge.models import ModelFile
 from cxr_edge.processes.prefetch import map_ahead
 from cxr_edge.runtimes.base import Runtime
-from cxr_edge.runtimes.registry import open_content
 
 __all__ = ["Partition", "Scorer", "to_lost_row"]
 
@@ -33,15 +33,13 @@ class Partition:
 
 @dataclass
 class Scorer:
-    """What every worker holds: the model's bytes, which are opened once in each, and where the films are.
+    """What every worker holds: the model, which is opened once in each, and where the films are.
 
     `root` is the folder that the members' places are below; `heatmap` is where overlays go, if anywhere. Both must be
     the same on all machines that workers run on.
     """
 
-    model: bytes
-    format: str
-    name: str
+    model: ModelFile
     manifest: Manifest
     root: Path
     heatmap: Path | None = None
@@ -50,12 +48,12 @@ class Scorer:
 
     def open(self) -> None:
         """Open the model. Raises RuntimeFailure, MissingExtraError."""
-        self._runtime = open_content(self.model, self.format, threads=1, name=self.name)
+        self._runtime = self.model.open()
 
     def run(self, partition: Partition) -> list[Row]:
         """Return a row a film, in order. What is wrong with a film is in its row. Raises OutputError."""
         if self._runtime is None:
-            raise RuntimeFailure(f"{self.name}: is not open; open the scorer before it runs")
+            raise RuntimeFailure(f"{self.model.name}: is not open; open the scorer before it runs")
         runtime, keep = self._runtime, self.heatmap is not None
         # Kept from partition to partition: a packed tar is then unpacked once by each worker.
         reader = self._reader = self._reader or Reader(self.root)

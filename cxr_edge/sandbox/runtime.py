@@ -8,8 +8,11 @@ keep native code that was taken over from reading the user's files or opening a 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import io
+import json
+import os
 import weakref
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,14 +23,16 @@ import numpy.typing as npt
 
 from cxr_edge.contract import OUTPUT_SIZES, Outputs, Pixels, check_pixels
 from cxr_edge.errors import MissingExtraError, SandboxError
-from cxr_edge.preflight import check
+from cxr_edge.processes.child import Child, ChildError, python_command
 from cxr_edge.processes.limits import STRICT, WIDE, Limits
+from cxr_edge.processes.messages import SMALL, Message, pack, to_npy
 from cxr_edge.runtimes.base import RuntimeInfo
-from cxr_edge.sandbox.process import SandboxProcess
-from cxr_edge.sandbox.worker import pack, to_npy
+from cxr_edge.system.text import first_line
 
-__all__ = ["Limits", "Sandbox", "SandboxRun", "open", "run_in_sandbox"]
+__all__ = ["Sandbox", "SandboxRun", "open", "run_in_sandbox"]
 
+_WORKER = "cxr_edge.sandbox.worker"
+_MAX_COMPLAINT = 300
 _MAX_LABELS = 1000
 
 
@@ -41,8 +46,7 @@ class SandboxRun:
 
 
 def open(content: bytes, format: str, *, threads: int, name: str) -> Sandbox:
-    """Check a model file that is not ours and open it. Raises PreflightError, SandboxError, MissingExtraError."""
-    check.check_artifact(content, format, name)
+    """Open a model file in a sandbox; `models` has checked its structure. Raises SandboxError, MissingExtraError."""
     return Sandbox(content, format, name=name, threads=threads, limits=WIDE if format == "keras" else STRICT)
 
 
@@ -93,10 +97,10 @@ class Sandbox:
             if self._cpu_s > self._limits.cpu_s / 2 or not self._child.is_running():
                 self.close()
                 self._start()
-            answer, blobs = self._child.ask(pack({"task": "run"}, to_npy(film[None])))
+            answer = self._ask(pack({"task": "run"}, to_npy(film[None])))
             self._cpu_s = _number(answer, "cpu_s", self.name)
             times_s.append(_number(answer, "time_s", self.name))
-            outputs = _read_outputs(answer, blobs, self.name)
+            outputs = _read_outputs(answer, self.name)
             if rows and set(rows) != set(outputs):
                 raise SandboxError(f"{self.name}: its sandbox answered for other outputs than before; do not use it")
             for output, values in outputs.items():
@@ -110,9 +114,9 @@ class Sandbox:
 
     def _start(self) -> None:
         with contextlib.ExitStack() as stack:
-            self._child = SandboxProcess(self.name, self._limits)
+            self._child = _start_child(self.name, self._limits)
             stack.callback(self._child.close)
-            answer, _ = self._child.ask(pack(self._request, self._content))
+            answer = self._ask(pack(self._request, self._content))
             self.load_s = _number(answer, "load_s", self.name)
             self._cpu_s = _number(answer, "cpu_s", self.name)
             self.info = _read_info(answer, self.name)
@@ -120,25 +124,48 @@ class Sandbox:
             self._end = weakref.finalize(self, self._child.close)
             stack.pop_all()
 
+    def _ask(self, request: bytes) -> Message:
+        limits = self._limits
+        try:
+            answer = self._child.ask(request, timeout_s=limits.wall_s, cpu_s=limits.cpu_s)
+        except ChildError as error:
+            raise SandboxError(f"{self.name}: its sandbox {error}; do not use it") from error
+        if "error" in answer.header:
+            raise SandboxError(" ".join(str(answer.header["error"]).split())[:_MAX_COMPLAINT])
+        return answer
 
-def _number(answer: dict[str, Any], key: str, name: str) -> float:
-    value = answer.get(key)
+
+def _start_child(name: str, limits: Limits) -> Child:
+    if not hasattr(os, "waitid"):
+        raise SandboxError(
+            f"{name}: this system has no sandbox for models of others; run them on Linux, or trust this one by "
+            "'cxr-edge verify --trust'"
+        )
+    command = python_command(_WORKER, json.dumps(dataclasses.asdict(limits)), isolated=True)
+    try:
+        return Child(command, bounds=SMALL, environment={})
+    except OSError as error:
+        raise SandboxError(f"{name}: no process could be started for it ({first_line(error)})") from error
+
+
+def _number(answer: Message, key: str, name: str) -> float:
+    value = answer.header.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
         raise SandboxError(f"{name}: its sandbox gave no proper answer; do not use it")
     return float(value)
 
 
-def _read_info(answer: dict[str, Any], name: str) -> RuntimeInfo:
-    info = answer.get("info")
+def _read_info(answer: Message, name: str) -> RuntimeInfo:
+    info = answer.header.get("info")
     if isinstance(info, list) and [type(item) for item in info] == [str, str, int, str]:
         library, version, threads, delegate = info
         return RuntimeInfo(library, version, threads, delegate, {"sandbox": True})
     raise SandboxError(f"{name}: its sandbox gave no proper answer; do not use it")
 
 
-def _read_outputs(answer: dict[str, Any], blobs: list[bytes], name: str) -> Outputs:
+def _read_outputs(answer: Message, name: str) -> Outputs:
     """Return the arrays for one film, which have the names, type and sizes that the contract allows."""
-    names = answer.get("outputs")
+    names, blobs = answer.header.get("outputs"), answer.blobs
     found = {}
     if isinstance(names, list) and len(names) == len(blobs):
         for output, blob in zip(names, blobs, strict=True):
