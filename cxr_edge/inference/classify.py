@@ -210,18 +210,12 @@ def _expand(source: Path) -> list[Path]:
 
 
 def _search(folder: Path) -> list[Path]:
-    from cxr_edge.data.listing import is_image
+    from cxr_edge.data import listing
 
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename}: cannot be listed ({error.strerror}); check its permissions") from error
-
-    found = []
-    for parent, subfolders, names in os.walk(folder, onerror=refuse):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        found += [Path(parent, name) for name in names if is_image(name)]
+    found = listing.find_images(folder)
     if not found:
         raise DataError(f"{folder}: has no image files; give a folder with PNG, JPEG, WebP or DICOM films")
-    return sorted(found)
+    return found
 
 
 def _classify(

@@ -97,6 +97,16 @@ class Child:
         for loop in (self._write, self._read):
             threading.Thread(target=loop, name="cxr-edge-child", daemon=True).start()
 
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the process ended, as `subprocess` says it; None while it is there."""
+        return self._process.returncode
+
     def __enter__(self) -> Child:
         return self
 

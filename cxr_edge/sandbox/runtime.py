@@ -8,11 +8,7 @@ keep native code that was taken over from reading the user's files or opening a 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import importlib.util
 import io
-import json
-import os
 import weakref
 from dataclasses import dataclass
 from types import TracebackType
@@ -22,17 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr_edge.contract import OUTPUT_SIZES, Outputs, Pixels, check_pixels
-from cxr_edge.errors import MissingExtraError, SandboxError
-from cxr_edge.processes.child import Child, ChildError, python_command
+from cxr_edge.errors import SandboxError
 from cxr_edge.processes.limits import STRICT, WIDE, Limits
-from cxr_edge.processes.messages import SMALL, Message, pack, to_npy
+from cxr_edge.processes.messages import Message, pack, to_npy
 from cxr_edge.runtimes.base import RuntimeInfo
-from cxr_edge.system.text import first_line
+from cxr_edge.sandbox.process import SandboxProcess
+from cxr_edge.system.extras import need
 
 __all__ = ["Sandbox", "SandboxRun", "open", "run_in_sandbox"]
 
-_WORKER = "cxr_edge.sandbox.worker"
-_MAX_COMPLAINT = 300
 _MAX_LABELS = 1000
 
 
@@ -70,8 +64,8 @@ class Sandbox:
     """
 
     def __init__(self, content: bytes, format: str, *, name: str, threads: int = 1, limits: Limits = STRICT) -> None:
-        if format == "onnx" and importlib.util.find_spec("onnxruntime") is None:
-            raise MissingExtraError("running .onnx files", "onnx")
+        if format == "onnx":
+            need("running .onnx files", "onnx", "onnxruntime")
         self._content = content
         self._request = {"task": "open", "format": format, "name": name, "threads": threads}
         self._limits = limits
@@ -97,7 +91,7 @@ class Sandbox:
             if self._cpu_s > self._limits.cpu_s / 2 or not self._child.is_running():
                 self.close()
                 self._start()
-            answer = self._ask(pack({"task": "run"}, to_npy(film[None])))
+            answer = self._child.ask(pack({"task": "run"}, to_npy(film[None])))
             self._cpu_s = _number(answer, "cpu_s", self.name)
             times_s.append(_number(answer, "time_s", self.name))
             outputs = _read_outputs(answer, self.name)
@@ -114,38 +108,15 @@ class Sandbox:
 
     def _start(self) -> None:
         with contextlib.ExitStack() as stack:
-            self._child = _start_child(self.name, self._limits)
+            self._child = SandboxProcess(self.name, self._limits)
             stack.callback(self._child.close)
-            answer = self._ask(pack(self._request, self._content))
+            answer = self._child.ask(pack(self._request, self._content))
             self.load_s = _number(answer, "load_s", self.name)
             self._cpu_s = _number(answer, "cpu_s", self.name)
             self.info = _read_info(answer, self.name)
             # Nobody has to close it: when it is forgotten, its process goes too.
             self._end = weakref.finalize(self, self._child.close)
             stack.pop_all()
-
-    def _ask(self, request: bytes) -> Message:
-        limits = self._limits
-        try:
-            answer = self._child.ask(request, timeout_s=limits.wall_s, cpu_s=limits.cpu_s)
-        except ChildError as error:
-            raise SandboxError(f"{self.name}: its sandbox {error}; do not use it") from error
-        if "error" in answer.header:
-            raise SandboxError(" ".join(str(answer.header["error"]).split())[:_MAX_COMPLAINT])
-        return answer
-
-
-def _start_child(name: str, limits: Limits) -> Child:
-    if not hasattr(os, "waitid"):
-        raise SandboxError(
-            f"{name}: this system has no sandbox for models of others; run them on Linux, or trust this one by "
-            "'cxr-edge verify --trust'"
-        )
-    command = python_command(_WORKER, json.dumps(dataclasses.asdict(limits)), isolated=True)
-    try:
-        return Child(command, bounds=SMALL, environment={})
-    except OSError as error:
-        raise SandboxError(f"{name}: no process could be started for it ({first_line(error)})") from error
 
 
 def _number(answer: Message, key: str, name: str) -> float:

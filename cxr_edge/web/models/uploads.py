@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from cxr_edge.contract import InputContract
 from cxr_edge.errors import CxrEdgeError, DataError, RequestRefusedError
 from cxr_edge.preflight import check
 from cxr_edge.system import files
+from cxr_edge.system.paths import data_folder
 from cxr_edge.system.progress import say
 from cxr_edge.web.models.catalog import UPLOADED, Entry, make_entry, name_apart
 from cxr_edge.web.models.figures import Figures
@@ -136,8 +136,7 @@ class Uploads:
 
 def default_folder() -> Path:
     """Return where uploads are kept: the user's data folder."""
-    data = os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()
-    return Path(data) / "cxr-edge" / "uploads"
+    return data_folder() / "uploads"
 
 
 def _keep_artifacts(bundle: Bundle, name: str) -> Bundle:

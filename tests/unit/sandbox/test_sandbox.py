@@ -208,7 +208,7 @@ def test_a_process_whose_parent_was_killed_ends_by_itself(tmp_path: Path) -> Non
         "import os, sys; from cxr_edge.sandbox.runtime import Sandbox; from cxr_edge.processes.limits import Limits\n"
         "from tests.attacks.endless_loop import make_model; import numpy as np\n"
         "opened = Sandbox(make_model(), 'onnx', name='model', limits=Limits(cpu_s=2))\n"
-        "print(opened._child._process.pid, flush=True)\n"
+        "print(opened._child.pid, flush=True)\n"
         "opened.run(np.zeros((1, 224, 224, 3), np.uint8))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
