@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 
 from cxr_edge.contract import InputContract, name_outputs
 from cxr_edge.errors import PreflightError, RuntimeFailure
-from cxr_edge.preflight import keras, onnx, tflite
+from cxr_edge.preflight import keras, onnx
 from cxr_edge.preflight.facts import ArtifactFacts
 from cxr_edge.preflight.flatbuffer import Malformed
+from cxr_edge.preflight.tflite import structure
 
 __all__ = ["MAX_BYTES", "check_artifact"]
 
@@ -21,7 +22,7 @@ MAX_BYTES = 256 * 2**20
 """The largest model file that is looked at; the largest export, Xception in float32, has 84 MB."""
 
 _CHECKS: Mapping[str, Callable[[bytes], ArtifactFacts]] = {
-    "tflite": tflite.check,
+    "tflite": structure.check,
     "onnx": onnx.check,
     "keras": keras.check,
 }
