@@ -86,12 +86,12 @@ def explain(image: Path, out: Path, model: str, side_by_side: bool) -> None:
     from cxr_edge.inference import explain as maps
 
     bundle, artifact = open_model(model)
-    (prediction,) = films.classify(bundle, artifact, [image])
+    (prediction,) = films.classify(bundle, artifact, [image], keep_pictures=True)
     if prediction.error is not None:
         # A prediction keeps an error's text only; where the film is at fault, reading it again raises the error.
         decoder.read(image)
         raise ImageError(prediction.error)
-    maps.write(prediction, image, out, side_by_side=side_by_side)
+    maps.write(prediction, out, side_by_side=side_by_side)
     click.echo(out)
 
 
@@ -104,13 +104,14 @@ def _classify_all(
 
     found = films.find_images(sources)
     contents = {films.STDIN: films.read_stdin()} if films.STDIN in found else {}
-    predictions = films.classify(bundle, artifact, found, threads=threads, contents=contents)
+    keep = heatmap is not None
+    predictions = films.classify(bundle, artifact, found, threads=threads, contents=contents, keep_pictures=keep)
     if heatmap is not None:
         from cxr_edge.inference import explain as maps
         from cxr_edge.system.files import prepare_folder
 
         places = maps.name_overlays(found, prepare_folder(heatmap))
-        predictions = maps.write_each(predictions, places.__getitem__, contents)
+        predictions = maps.write_each(predictions, places.__getitem__)
     tally = _Tally()
     for text in rows.FORMATS[form](tally.count(predictions)):
         click.echo(text, nl=False)
@@ -139,7 +140,8 @@ def _watch(
     with watches.Stop() as stop, journals.Journal(journal or journals.default_path(folders)) as done:
         names = ", ".join(printable(str(folder)) for folder in folders)
         say(f"cxr-edge: watching {names}; {len(done)} films were done before")
-        predictions = watches.watch(runtime, bundle.manifest, folders, done, stop)
+        options = watches.WatchOptions(keep_pictures=heatmap is not None)
+        predictions = watches.watch(runtime, bundle.manifest, folders, done, stop, options)
         if heatmap is not None:
             from cxr_edge.inference import explain as maps
             from cxr_edge.system.files import prepare_folder
