@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,25 +10,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
+from cxr_edge.cli.arguments import PATH, open_model
 from cxr_edge.errors import UsageError
 
 if TYPE_CHECKING:
     from cxr_edge.inference.classify import Prediction
 
-__all__ = ["classify", "explain", "open_model"]
-
-FOLDER = click.Path(path_type=Path)
+__all__ = ["classify", "explain"]
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, type=FOLDER, metavar="IMAGE|FOLDER|-...")
+@click.argument("sources", nargs=-1, required=True, type=PATH, metavar="IMAGE|FOLDER|-...")
 @click.option("--model", default="", metavar="BUNDLE[:ARTIFACT]", help="Which model; the shipped one by default.")
-@click.option("--heatmap", type=FOLDER, metavar="DIR", help="Write an overlay of where the model looked, a film each.")
+@click.option("--heatmap", type=PATH, metavar="DIR", help="Write an overlay of where the model looked, a film each.")
 @click.option("--watch", "watched", is_flag=True, help="Go on with what comes to the folders, until stopped.")
 @click.option(
-    "--journal", type=FOLDER, metavar="FILE", help="Where --watch notes what is done; in the state folder by default."
+    "--journal", type=PATH, metavar="FILE", help="Where --watch notes what is done; in the state folder by default."
 )
 @click.option("--json", "form", flag_value="json", help="A line of JSON a film.")
 @click.option("--csv", "form", flag_value="csv", help="CSV with a header.")
@@ -69,8 +67,8 @@ def classify(
 
 
 @click.command()
-@click.argument("image", type=FOLDER)
-@click.option("--out", required=True, type=FOLDER, help="The PNG to write.")
+@click.argument("image", type=PATH)
+@click.option("--out", required=True, type=PATH, help="The PNG to write.")
 @click.option("--model", default="", metavar="BUNDLE[:ARTIFACT]", help="Which model; the shipped one by default.")
 @click.option("--side-by-side", is_flag=True, help="Put the film beside the map.")
 def explain(image: Path, out: Path, model: str, side_by_side: bool) -> None:
@@ -165,14 +163,3 @@ class _Tally:
             self.films += 1
             self.failed += prediction.error is not None
             yield prediction
-
-
-def open_model(model: str) -> tuple[Bundle, Artifact]:
-    """Return the bundle and artifact of BUNDLE[:ARTIFACT]; a folder or .zip whose name has a colon is still one."""
-    from cxr_edge.inference.classify import choose_artifact
-
-    folder, name = model, ""
-    if ":" in model and not os.path.exists(model):
-        folder, name = model.rsplit(":", 1)
-    bundle = Bundle.read(Path(folder) if folder else default_bundle_path())
-    return bundle, bundle.artifact(name) if name else choose_artifact(bundle)
