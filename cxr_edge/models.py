@@ -72,5 +72,5 @@ def _judge(bundle: Bundle, artifact: Artifact, content: bytes) -> bool:
         return True
     from cxr_edge.preflight import check
 
-    check.check_artifact(content, artifact.format, artifact.name)
+    check.check_artifact(content, artifact.format, artifact.name, sha256=artifact.sha256)
     return False

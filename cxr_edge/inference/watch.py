@@ -37,11 +37,15 @@ _SCAN_SHARE = 0.05
 
 @dataclass(frozen=True)
 class WatchOptions:
-    """How long to wait: between two looks, for a file to stay the same, and so for one that cannot be read."""
+    """How long to wait: between two looks, for a file to stay the same, and so for one that cannot be read.
+
+    With `keep_pictures` each prediction has the picture that its overlay is drawn on.
+    """
 
     interval_s: float = 1.0
     settle_s: float = 2.0
     patience_s: float = 60.0
+    keep_pictures: bool = False
 
 
 class Stop:
@@ -120,9 +124,9 @@ def watch(
         begun_s = time.monotonic()
         ready = watcher.look(begun_s)
         scan_s = time.monotonic() - begun_s
-        for candidate, prediction in zip(
-            ready, predict_all(runtime, manifest, [candidate.path for candidate in ready]), strict=True
-        ):
+        paths = [candidate.path for candidate in ready]
+        predictions = predict_all(runtime, manifest, paths, keep_pictures=options.keep_pictures)
+        for candidate, prediction in zip(ready, predictions, strict=True):
             if watcher.is_final(candidate, prediction, begun_s):
                 yield prediction
                 journal.add(candidate.name())

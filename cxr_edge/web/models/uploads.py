@@ -89,8 +89,7 @@ class Uploads:
             raise RequestRefusedError(409, f"{_MOST} uploaded models are kept already; remove one first")
         key = name_apart(Path(name).stem, taken)
         with files.staged_folder(self.folder / key) as staged:
-            bundle = self._unpack(content, name, form, staged)
-            entry = make_entry(key, bundle, UPLOADED)
+            entry = make_entry(key, _unpack(content, key, name, form, staged), UPLOADED)
             scores = self._try(entry)
             stated = {artifact: dataclasses.asdict(item) for artifact, item in scores.items()}
             files.write_json(staged / _MEASURED, stated)
@@ -107,22 +106,10 @@ class Uploads:
         (self.folder / entry.key / MANIFEST_NAME).unlink(missing_ok=True)
         shutil.rmtree(self.folder / entry.key, ignore_errors=True)
 
-    def _unpack(self, content: bytes, name: str, form: Mapping[str, str], folder: Path) -> Bundle:
-        kind = Path(name).suffix.lower().removeprefix(".")
-        if kind == "zip":
-            return _keep_artifacts(Bundle(folder, bundle_zip.unpack(content, folder, name)), name)
-        if kind in _FORMATS:
-            return _wrap(content, kind, name, Form.parse(form), folder)
-        raise _refuse(
-            f"{name}: only a bundle as .zip, a .tflite or an .onnx is taken; .keras, .h5, SavedModel and pickle files "
-            "are programs as much as models. Export it with 'cxr-edge export'"
-        )
-
     def _try(self, entry: Entry) -> dict[str, Scores]:
-        """Run every artifact on the test films. Raises PreflightError, RuntimeFailure, MissingExtraError."""
+        """Run every artifact on the test films. Raises RuntimeFailure, MissingExtraError."""
         scores = {}
         for model in entry.models:
-            check.check_artifact(model.bundle.artifact_bytes(model.artifact), model.artifact.format, model.title)
             try:
                 scores[model.artifact.name] = score(self._runners, model, self._draw_films())
             finally:
@@ -137,6 +124,23 @@ class Uploads:
 def default_folder() -> Path:
     """Return where uploads are kept: the user's data folder."""
     return data_folder() / "uploads"
+
+
+def _unpack(content: bytes, key: str, name: str, form: Mapping[str, str], folder: Path) -> Bundle:
+    """Make a bundle of an upload whose files were all checked. Raises CxrEdgeError."""
+    kind = Path(name).suffix.lower().removeprefix(".")
+    if kind in _FORMATS:
+        return _wrap(content, kind, name, Form.parse(form), folder)
+    if kind != "zip":
+        raise _refuse(
+            f"{name}: only a bundle as .zip, a .tflite or an .onnx is taken; .keras, .h5, SavedModel and pickle files "
+            "are programs as much as models. Export it with 'cxr-edge export'"
+        )
+    bundle = _keep_artifacts(Bundle(folder, bundle_zip.unpack(content, folder, name)), name)
+    for model in make_entry(key, bundle, UPLOADED).models:
+        artifact = model.artifact
+        check.check_artifact(bundle.artifact_bytes(artifact), artifact.format, model.title, sha256=artifact.sha256)
+    return bundle
 
 
 def _keep_artifacts(bundle: Bundle, name: str) -> Bundle:
@@ -154,12 +158,13 @@ def _keep_artifacts(bundle: Bundle, name: str) -> Bundle:
 
 def _wrap(content: bytes, kind: str, name: str, form: Form, folder: Path) -> Bundle:
     """Make a bundle of one file. Raises PreflightError, OutputError."""
-    facts = check.check_artifact(content, kind, name)
+    sha256 = files.sha256_bytes(content)
+    facts = check.check_artifact(content, kind, name, sha256=sha256)
     artifact = Artifact(
         name=f"model_uploaded.{kind}",
         format=kind,
         quantization="uploaded",
-        sha256=files.sha256_bytes(content),
+        sha256=sha256,
         size_bytes=len(content),
         outputs=tuple(item.name for item in facts.outputs),
     )
