@@ -21,9 +21,8 @@ from cxr_edge.benchmarks.drift.drift_result import Flips
 from cxr_edge.benchmarks.report.terminal import WIDTH, Columns, lay_out
 from cxr_edge.benchmarks.result import phrases
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, LatencyReport
-from cxr_edge.metrics import paired as stats
-from cxr_edge.metrics import roc
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics import paired, roc
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.system.about import RESEARCH_ONLY
 
 __all__ = ["Comparison", "LatencyDifference", "RowDifference", "compare", "describe"]
@@ -160,7 +159,7 @@ def _compare_latencies(first: ArtifactResult, second: ArtifactResult) -> Iterato
     for item in second.latencies:
         other = before.get(_place(item))
         if other is not None:
-            ratio = stats.ratio_over_turns(other.times_ms, item.times_ms)
+            ratio = paired.ratio_over_turns(other.times_ms, item.times_ms)
             beyond = ratio is not None and _excludes(ratio, 1.0)
             yield LatencyDifference(
                 *_place(item), other.p50_ms, item.p50_ms, ratio, beyond, (other.peak_mib, item.peak_mib)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cxr_edge.benchmarks.drift.verdict import Verdict
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics.intervals import Interval
 
 __all__ = [
     "Change",

@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from cxr_edge.metrics import roc
-from cxr_edge.metrics.roc import Bools, Floats
+from cxr_edge.metrics.confusion import Bools, Floats
 
 __all__ = ["FAIL", "PASS", "POWER", "UNDECIDED", "Verdict", "judge"]
 

@@ -9,7 +9,7 @@ from cxr_edge.benchmarks.drift.verdict import FAIL, PASS
 from cxr_edge.benchmarks.report import device_sections, drift_plots, gallery_section, marks, plots, sections
 from cxr_edge.benchmarks.result import phrases
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, LatencyReport
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.report.html import document, figure, section
 from cxr_edge.report.svg import element, text
 from cxr_edge.system.about import RESEARCH_ONLY

@@ -11,7 +11,7 @@ import numpy as np
 
 from cxr_edge.benchmarks.drift.drift_result import DriftReport
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, LatencyReport
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.report.svg import Axis, decimal_axis, element, log_axis, text
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import Any
 from cxr_edge.benchmarks.drift.drift_result import DriftReport, GalleryFilm
 from cxr_edge.benchmarks.measure.machine import Machine
 from cxr_edge.errors import DataError
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.system.about import RESEARCH_ONLY
 from cxr_edge.system.decode import decode, require
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cxr_edge.benchmarks.drift.drift_result import Change
 from cxr_edge.benchmarks.drift.verdict import UNDECIDED
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, Estimate
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics.intervals import Interval
 
 __all__ = [
     "clean",

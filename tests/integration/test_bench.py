@@ -26,7 +26,7 @@ from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.cli.main import main
 from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import BundleError, DataError, OutputError, RuntimeFailure, UsageError
-from cxr_edge.metrics import roc
+from cxr_edge.metrics import operating_point
 from cxr_edge.metrics.budget import Limits
 from cxr_edge.phantom.sets import write_folder
 from cxr_edge.system import files
@@ -138,7 +138,7 @@ def test_bench_fits_the_threshold_of_each_artifact_anew_on_val(
     positive = np.array([item.label == "covid" for item in val.items])
     transfer = _drift(result, INT8).transfer
     assert transfer.fitted_on == "val"
-    assert transfer.threshold == pytest.approx(roc.youden_threshold(scores, positive))
+    assert transfer.threshold == pytest.approx(operating_point.youden_threshold(scores, positive))
 
 
 def test_bench_fits_on_the_measured_films_where_there_are_no_others(copy: Copy, films: Dataset) -> None:

@@ -14,7 +14,7 @@ from cxr_edge.benchmarks.drift.verdict import Verdict, judge
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
 from cxr_edge.errors import CxrEdgeError
 from cxr_edge.metrics import roc
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.system import files
 from cxr_edge.system.progress import say
 

@@ -20,7 +20,7 @@ from cxr_edge.benchmarks.result import phrases
 from cxr_edge.benchmarks.result.bench_result import BenchResult, BudgetReport, Miss
 from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import DataError
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.system.about import RESEARCH_ONLY
 from tests.support.benches import BROKEN, FILMS, HOSTILE, INT8, latency, make_result, rename, with_devices
 
