@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr_edge.benchmarks.drift import localisation, verdict
-from cxr_edge.benchmarks.drift.drift_result import (
+from cxr_edge.benchmarks.measure import worker_client
+from cxr_edge.benchmarks.result.bench_result import BenchOptions
+from cxr_edge.benchmarks.result.drift_result import (
     Change,
     DriftReport,
     Flips,
@@ -20,8 +22,6 @@ from cxr_edge.benchmarks.drift.drift_result import (
     Transfer,
     Typicality,
 )
-from cxr_edge.benchmarks.measure import worker_client
-from cxr_edge.benchmarks.result.bench_result import BenchOptions
 from cxr_edge.bundles import trust
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact

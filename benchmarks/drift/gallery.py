@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from cxr_edge.benchmarks.drift.drift import Answers, Truth
-from cxr_edge.benchmarks.drift.drift_result import GalleryFilm
+from cxr_edge.benchmarks.result.drift_result import GalleryFilm
 from cxr_edge.contract import Pixels
 from cxr_edge.data.dataset import Dataset
 from cxr_edge.imaging.overlay import overlay

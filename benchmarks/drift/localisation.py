@@ -12,7 +12,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge.benchmarks.drift.drift_result import Localisation
+from cxr_edge.benchmarks.result.drift_result import Localisation
 from cxr_edge.contract import HEATMAP_SHAPE
 from cxr_edge.metrics import intervals
 from cxr_edge.metrics.confusion import Bools, Floats

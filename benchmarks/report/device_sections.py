@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from cxr_edge.benchmarks.report import marks
 from cxr_edge.benchmarks.result import device_summary, phrases
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, DeviceReport, LatencyReport
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.device_result import DeviceReport, LatencyReport
 from cxr_edge.benchmarks.result.device_summary import Place
 from cxr_edge.report.html import note, section
 from cxr_edge.report.svg import element, text

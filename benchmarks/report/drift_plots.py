@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cxr_edge.benchmarks.drift.drift_result import DriftReport
 from cxr_edge.benchmarks.report.plots import (
     LEFT_PX,
     RIGHT_PX,
@@ -22,6 +21,7 @@ from cxr_edge.benchmarks.report.plots import (
     title,
 )
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.drift_result import DriftReport
 from cxr_edge.metrics import intervals, paired, roc
 from cxr_edge.metrics.confusion import Bools
 from cxr_edge.report.svg import Axis, decimal_axis, element, text

@@ -9,11 +9,11 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cxr_edge.benchmarks.devices.base import EMULATED, HERE
-from cxr_edge.benchmarks.drift.drift_result import Change, DriftReport
 from cxr_edge.benchmarks.result import device_summary, phrases
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, DeviceReport, LatencyReport
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.device_result import EMULATED, HERE, DeviceReport, LatencyReport
 from cxr_edge.benchmarks.result.device_summary import Place
+from cxr_edge.benchmarks.result.drift_result import Change, DriftReport
 from cxr_edge.system.about import RESEARCH_ONLY
 from cxr_edge.system.text import csv_cell, csv_record
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cxr_edge.benchmarks.drift.drift_result import GalleryFilm
 from cxr_edge.benchmarks.drift.gallery import Pictures
 from cxr_edge.benchmarks.report import drift_plots, marks
 from cxr_edge.benchmarks.result.bench_result import BenchResult
+from cxr_edge.benchmarks.result.drift_result import GalleryFilm
 from cxr_edge.metrics.confusion import is_positive
 from cxr_edge.report.html import note, section
 from cxr_edge.report.svg import element, text

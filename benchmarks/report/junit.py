@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from cxr_edge.benchmarks.drift.drift_result import DriftReport
-from cxr_edge.benchmarks.drift.verdict import FAIL, UNDECIDED
 from cxr_edge.benchmarks.result import device_summary, phrases
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.drift_result import FAIL, UNDECIDED, DriftReport
 from cxr_edge.system.about import RESEARCH_ONLY
 
 __all__ = ["to_junit"]

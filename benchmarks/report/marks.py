@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cxr_edge.benchmarks.drift.verdict import FAIL, PASS, UNDECIDED
 from cxr_edge.benchmarks.report import plots
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult
+from cxr_edge.benchmarks.result.drift_result import FAIL, PASS, UNDECIDED
 from cxr_edge.report.html import lay_out
 from cxr_edge.report.svg import element, text
 

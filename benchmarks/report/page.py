@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from cxr_edge.benchmarks.drift.gallery import Pictures
-from cxr_edge.benchmarks.drift.verdict import FAIL, PASS
 from cxr_edge.benchmarks.report import device_sections, drift_plots, gallery_section, marks, plots, sections
 from cxr_edge.benchmarks.result import phrases
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, LatencyReport
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.device_result import LatencyReport
+from cxr_edge.benchmarks.result.drift_result import FAIL, PASS
 from cxr_edge.metrics.intervals import Interval
 from cxr_edge.report.html import document, figure, section
 from cxr_edge.report.svg import element, text

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from cxr_edge.benchmarks.drift.drift_result import DriftReport
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, LatencyReport
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.device_result import LatencyReport
+from cxr_edge.benchmarks.result.drift_result import DriftReport
 from cxr_edge.metrics.intervals import Interval
 from cxr_edge.report.svg import Axis, decimal_axis, element, log_axis, text
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cxr_edge.benchmarks.drift.drift_result import DriftReport, SourceReport, Typicality
 from cxr_edge.benchmarks.report import drift_plots, marks
 from cxr_edge.benchmarks.result import phrases
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.drift_result import DriftReport, SourceReport, Typicality
 from cxr_edge.metrics.intervals import Interval
 from cxr_edge.report.html import figure, note, section
 from cxr_edge.report.svg import element, text

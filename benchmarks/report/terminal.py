@@ -6,11 +6,12 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from cxr_edge.benchmarks.result import device_summary, phrases
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, Condition, DeviceReport, LatencyReport
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.device_result import Condition, DeviceReport, LatencyReport
 from cxr_edge.benchmarks.result.device_summary import Place
 from cxr_edge.system.about import RESEARCH_ONLY
 
-__all__ = ["WIDTH", "lay_out", "table"]
+__all__ = ["WIDTH", "Columns", "head", "lay_out", "table"]
 
 WIDTH = 120
 
@@ -49,13 +50,13 @@ _MEASURED = "measured"
 
 def table(result: BenchResult) -> str:
     """Return the result as text of at most 120 columns, the research-only line last."""
-    lines = list(_head(_COLUMNS))
+    lines = list(head(_COLUMNS))
     for row in result.artifacts:
         lines.extend(_lay_out_row(row, result))
     for kind in dict.fromkeys(item.kind for row in result.artifacts for item in row.latencies):
         if kind != _MEASURED:
-            lines += ["", phrases.clean(kind), *_head(_OTHERS), *_lay_out_others(result, kind)]
-    lines += ["", *_head(_DETAILS)]
+            lines += ["", phrases.clean(kind), *head(_OTHERS), *_lay_out_others(result, kind)]
+    lines += ["", *head(_DETAILS)]
     lines += [lay_out(_DETAILS, _detail_cells(row)) for row in result.artifacts if row.drift is not None]
     lines.append("")
     for place in device_summary.group(result):
@@ -72,7 +73,8 @@ def lay_out(columns: Columns, cells: Sequence[str]) -> str:
     return "  ".join(padded).rstrip()
 
 
-def _head(columns: Columns) -> Iterator[str]:
+def head(columns: Columns) -> Iterator[str]:
+    """Yield the titles of a table and the rule below them."""
     yield lay_out(columns, [title for title, _, _ in columns])
     yield lay_out(columns, ["-" * width for _, width, _ in columns])
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from cxr_edge.benchmarks.result import phrases
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, Condition, DeviceReport, LatencyReport
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.device_result import Condition, DeviceReport, LatencyReport
 
 __all__ = ["UNKNOWN", "Place", "State", "describe_batch", "describe_runtime", "explain", "find_gap", "group", "observe"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cxr_edge.benchmarks.drift.drift_result import Change
-from cxr_edge.benchmarks.drift.verdict import UNDECIDED
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, Estimate
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.device_result import Estimate
+from cxr_edge.benchmarks.result.drift_result import UNDECIDED, Change
 from cxr_edge.metrics.intervals import Interval
 
 __all__ = [

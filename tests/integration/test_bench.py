@@ -16,10 +16,9 @@ from click.testing import CliRunner
 
 from cxr_edge.benchmarks import run
 from cxr_edge.benchmarks.drift import image_set
-from cxr_edge.benchmarks.drift.drift_result import DriftReport
-from cxr_edge.benchmarks.drift.verdict import PASS, UNDECIDED
 from cxr_edge.benchmarks.report import report_files
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.drift_result import PASS, UNDECIDED, DriftReport
 from cxr_edge.benchmarks.run import BenchOptions
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact

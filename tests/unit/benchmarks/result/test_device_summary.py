@@ -13,7 +13,8 @@ import pytest
 
 from cxr_edge.benchmarks.report import formats, junit, page, plots, report_files
 from cxr_edge.benchmarks.result import device_summary
-from cxr_edge.benchmarks.result.bench_result import BenchResult, Condition
+from cxr_edge.benchmarks.result.bench_result import BenchResult
+from cxr_edge.benchmarks.result.device_result import Condition
 from cxr_edge.errors import DataError
 from tests.support.benches import FLOAT, HOSTILE, INT8, make_result, rename, with_devices
 
