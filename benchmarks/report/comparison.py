@@ -58,7 +58,7 @@ def _quality_cells(row: RowDifference) -> list[str]:
     flips = "" if row.flips is None else str(row.flips.count)
     if row.aucs is None:
         return ["failed", "", "", flips]
-    change = "" if row.auc is None else phrases.format_interval(row.auc, sign="+")
+    change = "" if row.auc is None else phrases.format_change(row.auc)
     return [f"{row.aucs[0]:.3f}", f"{row.aucs[1]:.3f}", change, flips]
 
 
@@ -93,7 +93,7 @@ def _explain(comparison: Comparison) -> Iterator[str]:
 
 def _explain_row(row: RowDifference) -> Iterator[str]:
     if row.auc is not None and row.auc_beyond_noise:
-        yield f"{row.name}: AUC differs by more than the noise: {phrases.format_interval(row.auc, sign='+')}"
+        yield f"{row.name}: AUC differs by more than the noise: {phrases.format_change(row.auc)}"
     if row.flips is not None and row.flips.count and row.flips.p_correct < 0.05:
         yield (
             f"{row.name}: {row.flips.spoiled} films are wrong in B that A had right, {row.flips.corrected} the "

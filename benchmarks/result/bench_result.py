@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cxr_edge.benchmarks.result.device_result import DeviceReport, LatencyReport, Machine
+from cxr_edge.benchmarks.result.device_result import MEASURED, DeviceReport, LatencyReport, Machine
 from cxr_edge.benchmarks.result.drift_result import DriftReport, GalleryFilm
 from cxr_edge.errors import DataError
 from cxr_edge.system.about import RESEARCH_ONLY
@@ -145,6 +145,8 @@ class BenchResult:
                 "give a bench.json that this version of 'cxr-edge bench' wrote"
             )
         result: BenchResult = decode(cls, value, where)
+        latencies = [latency for row in result.artifacts for latency in row.latencies]
+        require(all(item.kind == MEASURED for item in latencies), "measured in every one of 'latencies'", where)
         films = len(result.data.films)
         drifts = [row.drift for row in result.artifacts]
         drifts += [found.drift for row in result.artifacts for found in row.elsewhere]

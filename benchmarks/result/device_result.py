@@ -62,8 +62,9 @@ class Condition:
 class LatencyReport:
     """One artifact on one device with one thread count. Times are of one film, pixels in to probabilities out.
 
-    `kind` says whether the figures are measured here, emulated or estimated. `import_ms`, `load_ms` and `first_ms`
-    are medians over the turns, memory is the largest of them; `times_ms` keeps every timed run, a tuple a turn.
+    `kind` is MEASURED: a device that gives other figures has a `DeviceReport` and no latency. `import_ms`, `load_ms`
+    and `first_ms` are medians over the turns, memory is the largest of them; `times_ms` keeps every timed run, a tuple
+    a turn.
 
     `p50`, `p90` and `p99` are the percentiles with 95 % intervals. `coverage` is the share of the graph's operations
     that the delegate or provider ran, `films_per_s` what `batch` films at once come to, None for a format with a fixed

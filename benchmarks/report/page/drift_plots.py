@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cxr_edge.benchmarks.report.plots import (
+from cxr_edge.benchmarks.report.page.plots import (
     LEFT_PX,
     RIGHT_PX,
     TOP_PX,

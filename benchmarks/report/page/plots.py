@@ -59,7 +59,7 @@ def mark(row: ArtifactResult, x: float, y: float, size: float = 5.0) -> str:
 
 def draw_latency(result: BenchResult) -> str:
     """Return a strip of run times for each artifact, device and thread count that was measured, and p50, p90, p99."""
-    strips = [(row, item) for row in result.artifacts for item in row.latencies if item.kind == "measured"]
+    strips = [(row, item) for row in result.artifacts for item in row.latencies]
     if not strips:
         return nothing("Nothing was timed.")
     times = [time for _, latency in strips for turn in latency.times_ms for time in turn]

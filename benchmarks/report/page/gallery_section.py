@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cxr_edge.benchmarks.drift.gallery import Pictures
-from cxr_edge.benchmarks.report import drift_plots, marks
+from cxr_edge.benchmarks.report.page import drift_plots, marks
 from cxr_edge.benchmarks.result.bench_result import BenchResult
 from cxr_edge.benchmarks.result.drift_result import GalleryFilm
 from cxr_edge.metrics.confusion import is_positive
