@@ -13,22 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import cxr_edge
-from cxr_edge.benchmarks.devices import registry
-from cxr_edge.benchmarks.devices.base import Device
+from cxr_edge.benchmarks.devices import other_devices, registry
 from cxr_edge.benchmarks.drift import drift, gallery, image_set, predictions
-from cxr_edge.benchmarks.drift.drift_result import DriftReport
-from cxr_edge.benchmarks.measure import latency, machine, other_devices, timing_warnings
+from cxr_edge.benchmarks.measure import latency, machine, timing_warnings
+from cxr_edge.benchmarks.measure.device import Device
 from cxr_edge.benchmarks.measure.journal import Journal, key_of
 from cxr_edge.benchmarks.measure.latency import Subject
 from cxr_edge.benchmarks.result import budget_check, phrases
-from cxr_edge.benchmarks.result.bench_result import (
-    ArtifactResult,
-    BenchOptions,
-    BenchResult,
-    DeviceReport,
-    LatencyReport,
-    ModelFacts,
-)
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchOptions, BenchResult, ModelFacts
+from cxr_edge.benchmarks.result.device_result import DeviceReport, LatencyReport
+from cxr_edge.benchmarks.result.drift_result import DriftReport
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.data.dataset import Dataset

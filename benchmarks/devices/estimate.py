@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cxr_edge.benchmarks.devices.base import CHOICES, ESTIMATED, DeviceOptions
+from cxr_edge.benchmarks.devices.base import CHOICES, DeviceOptions
 from cxr_edge.benchmarks.measure import worker_client
+from cxr_edge.benchmarks.result.device_result import ESTIMATED
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import DeviceError, UsageError

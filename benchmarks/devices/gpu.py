@@ -6,8 +6,9 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from cxr_edge.benchmarks.devices.base import MEASURED, DeviceOptions
+from cxr_edge.benchmarks.devices.base import DeviceOptions
 from cxr_edge.benchmarks.measure import worker_client
+from cxr_edge.benchmarks.result.device_result import MEASURED
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import DeviceError, RuntimeFailure, UsageError
 from cxr_edge.runtimes.gpu import ACCELERATORS

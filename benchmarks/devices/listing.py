@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cxr_edge.benchmarks.devices import adb, estimate, registry
-from cxr_edge.benchmarks.devices.base import CHOICES, EMULATED, ESTIMATED, MEASURED
+from cxr_edge.benchmarks.devices.base import CHOICES
 from cxr_edge.benchmarks.devices.emulation import apt, userland
+from cxr_edge.benchmarks.result.device_result import EMULATED, ESTIMATED, MEASURED
 from cxr_edge.errors import CxrEdgeError, DeviceError
 
 __all__ = ["Row", "survey", "table"]

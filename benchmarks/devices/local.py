@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cxr_edge.benchmarks.devices.base import CHOICES, MEASURED, DeviceOptions
+from cxr_edge.benchmarks.devices.base import CHOICES, DeviceOptions
 from cxr_edge.benchmarks.measure import machine, worker_client
+from cxr_edge.benchmarks.result.device_result import MEASURED
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import DeviceError, UsageError
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cxr_edge.benchmarks.devices import adb, estimate, gpu, local, ssh
-from cxr_edge.benchmarks.devices.base import CHOICES, Device, DeviceOptions
+from cxr_edge.benchmarks.devices.base import CHOICES, DeviceOptions
 from cxr_edge.benchmarks.devices.emulation import emulated
+from cxr_edge.benchmarks.measure.device import Device
 from cxr_edge.errors import UsageError
 
 __all__ = ["check", "open"]

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from cxr_edge.benchmarks.devices import kit
-from cxr_edge.benchmarks.devices.base import MEASURED
 from cxr_edge.benchmarks.measure import worker_client
+from cxr_edge.benchmarks.result.device_result import MEASURED
 from cxr_edge.bundles.manifest import MANIFEST_NAME, Artifact
 from cxr_edge.errors import DeviceError
 from cxr_edge.system import files

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr_edge.benchmarks.drift import localisation, verdict
-from cxr_edge.benchmarks.drift.drift_result import (
+from cxr_edge.benchmarks.measure import worker_client
+from cxr_edge.benchmarks.result.bench_result import BenchOptions
+from cxr_edge.benchmarks.result.drift_result import (
     Change,
     DriftReport,
     Flips,
@@ -20,14 +22,13 @@ from cxr_edge.benchmarks.drift.drift_result import (
     Transfer,
     Typicality,
 )
-from cxr_edge.benchmarks.measure import worker_client
-from cxr_edge.benchmarks.result.bench_result import BenchOptions
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.contract import OUTPUT_SIZES
 from cxr_edge.errors import RuntimeFailure
-from cxr_edge.metrics import paired, roc
-from cxr_edge.metrics.roc import Bools, Floats, Interval
+from cxr_edge.metrics import confusion, operating_point, paired, roc
+from cxr_edge.metrics.confusion import Bools, Floats, is_positive
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.models import is_trusted
 from cxr_edge.processes.cores import count_cores
 
@@ -118,7 +119,7 @@ def compare(
     """
     scores, positive = answers.scores, truth.positive
     auc = roc.auc_interval(scores, positive)
-    counts = roc.confuse(scores, positive, truth.threshold)
+    counts = confusion.confuse(scores, positive, truth.threshold)
     at = paired.fixed_specificity(options.specificity)
     distinct, tied = paired.count_ties(scores, positive)
     return DriftReport(
@@ -154,7 +155,7 @@ def _load(path: Path, name: str, films: int, artifact: Artifact) -> Floats:
 
 def _change(scores: Floats, truth: Truth, options: BenchOptions, reference: Floats) -> Change:
     distance, positive = np.abs(scores - reference), truth.positive
-    before, after = (roc.confuse(values, positive, truth.threshold) for values in (reference, scores))
+    before, after = (confusion.confuse(values, positive, truth.threshold) for values in (reference, scores))
     at, seed = paired.fixed_specificity(options.specificity), options.seed
     return Change(
         auc=roc.auc_change(reference, scores, positive),
@@ -172,7 +173,7 @@ def _change(scores: Floats, truth: Truth, options: BenchOptions, reference: Floa
 
 def count_flips(scores: Floats, reference: Floats, positive: Bools, threshold: float) -> Flips:
     """Return the films that are called otherwise at `threshold`, and what McNemar's exact test says of them."""
-    called, before = scores >= threshold, reference >= threshold
+    called, before = is_positive(scores, threshold), is_positive(reference, threshold)
     to_positive, to_negative = int(np.sum(called & ~before)), int(np.sum(before & ~called))
     corrected = int(np.sum((called != before) & (called == positive)))
     spoiled = to_positive + to_negative - corrected
@@ -188,8 +189,8 @@ def count_flips(scores: Floats, reference: Floats, positive: Bools, threshold: f
 
 
 def _transfer(answers: Answers, truth: Truth) -> Transfer:
-    threshold = roc.youden_threshold(answers.fit_scores, truth.fit_positive)
-    counts = roc.confuse(answers.scores, truth.positive, threshold)
+    threshold = operating_point.youden_threshold(answers.fit_scores, truth.fit_positive)
+    counts = confusion.confuse(answers.scores, truth.positive, threshold)
     return Transfer(truth.fit_split, threshold, counts.sensitivity, counts.specificity)
 
 
@@ -199,14 +200,14 @@ def _describe_source(answers: Answers, truth: Truth, source: str, reference: Ans
     before = None if reference is None else reference.scores[rows]
     many, few = int(positive.sum()), int((~positive).sum())
     both = min(many, few) >= 2
-    called = scores >= truth.threshold
+    called = is_positive(scores, truth.threshold)
     auc: Interval | None = roc.auc_interval(scores, positive) if both else None
     return SourceReport(
         positive_films=many,
         negative_films=few,
         auc=auc,
         change=roc.auc_change(before, scores, positive) if both and before is not None else None,
-        flips=None if before is None else int(np.sum(called != (before >= truth.threshold))),
+        flips=None if before is None else int(np.sum(called != is_positive(before, truth.threshold))),
         sensitivity=float(called[positive].mean()) if many else None,
         specificity=float((~called[~positive]).mean()) if few else None,
     )

@@ -11,10 +11,11 @@ import numpy as np
 from PIL import Image
 
 from cxr_edge.benchmarks.drift.drift import Answers, Truth
-from cxr_edge.benchmarks.drift.drift_result import GalleryFilm
+from cxr_edge.benchmarks.result.drift_result import GalleryFilm
 from cxr_edge.contract import Pixels
 from cxr_edge.data.dataset import Dataset
 from cxr_edge.imaging.overlay import overlay
+from cxr_edge.metrics.confusion import is_positive
 
 __all__ = ["SIZE", "Pictures", "choose", "draw"]
 
@@ -42,7 +43,7 @@ def choose(
     A film's margin is how far the worst of the artifacts lies on the other side of the threshold than the reference,
     in probability; below 0, how far it still is from it.
     """
-    side = np.where(answers[reference].scores >= truth.threshold, 1.0, -1.0)
+    side = np.where(is_positive(answers[reference].scores, truth.threshold), 1.0, -1.0)
     others = [side * (truth.threshold - found.scores) for name, found in answers.items() if name != reference]
     if not others:
         return ()

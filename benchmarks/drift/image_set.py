@@ -15,7 +15,7 @@ from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.data.dataset import Dataset
 from cxr_edge.errors import DataError, OutputError
 from cxr_edge.metrics import roc
-from cxr_edge.metrics.roc import Floats
+from cxr_edge.metrics.confusion import Floats
 from cxr_edge.system.progress import Progress
 
 __all__ = ["choose_fitting", "describe_data", "note_patients", "pick_films", "read_truth", "save"]

@@ -12,10 +12,11 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge.benchmarks.drift.drift_result import Localisation
+from cxr_edge.benchmarks.result.drift_result import Localisation
 from cxr_edge.contract import HEATMAP_SHAPE
-from cxr_edge.metrics import paired
-from cxr_edge.metrics.roc import Bools, Floats, Interval
+from cxr_edge.metrics import intervals
+from cxr_edge.metrics.confusion import Bools, Floats
+from cxr_edge.metrics.intervals import Interval
 
 __all__ = ["cover_cells", "localise"]
 
@@ -49,7 +50,7 @@ def localise(
         change = _paired_mean(energy - _energies(reference[chosen], cover))
     return Localisation(
         films=len(chosen),
-        hit_rate=paired.proportion(int(hits.sum()), len(hits)),
+        hit_rate=intervals.proportion(int(hits.sum()), len(hits)),
         energy=float(energy.mean()),
         chance_hit_rate=float((cover > 0).mean()),
         chance_energy=float(cover.mean()),

@@ -10,8 +10,8 @@ import numpy as np
 
 from cxr_edge.benchmarks.drift import drift
 from cxr_edge.benchmarks.drift.drift import Answers, Truth
-from cxr_edge.benchmarks.drift.drift_result import DriftReport
 from cxr_edge.benchmarks.result.bench_result import BenchOptions
+from cxr_edge.benchmarks.result.drift_result import DriftReport
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import BundleError, DataError, PreflightError, RuntimeFailure

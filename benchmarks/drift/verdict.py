@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
+from cxr_edge.benchmarks.result.drift_result import FAIL, PASS, UNDECIDED, Verdict
 from cxr_edge.metrics import roc
-from cxr_edge.metrics.roc import Bools, Floats
+from cxr_edge.metrics.confusion import Bools, Floats
 
-__all__ = ["FAIL", "PASS", "POWER", "UNDECIDED", "Verdict", "judge"]
-
-PASS, FAIL, UNDECIDED = "pass", "fail", "not enough images"
+__all__ = ["POWER", "judge"]
 
 POWER = 0.8
 """With which chance the number of images named would decide."""
 
 _MOST_IMAGES = 1_000_000
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The outcome and what it rests on. `low` and `high` are the limits of the change of AUC that were held to -margin.
-
-    `images_needed` is None where `images` decided, and where the change lies so near -margin that no number helps.
-    """
-
-    outcome: str
-    margin: float
-    low: float
-    high: float
-    images: int
-    images_needed: int | None
-    reason: str
 
 
 def judge(reference: Floats, scores: Floats, positive: Bools, margin: float) -> Verdict:

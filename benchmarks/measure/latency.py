@@ -15,11 +15,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from cxr_edge.benchmarks.devices.base import Device
+from cxr_edge.benchmarks.measure.device import Device
 from cxr_edge.benchmarks.measure.journal import Journal
 from cxr_edge.benchmarks.measure.percentiles import percentiles
 from cxr_edge.benchmarks.result import phrases
-from cxr_edge.benchmarks.result.bench_result import BenchOptions, Condition, LatencyReport
+from cxr_edge.benchmarks.result.bench_result import BenchOptions
+from cxr_edge.benchmarks.result.device_result import Condition, LatencyReport
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import DeviceError, RuntimeFailure

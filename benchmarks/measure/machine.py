@@ -7,10 +7,11 @@ import os
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Activity", "Machine", "describe", "usable_cores"]
+from cxr_edge.benchmarks.result.device_result import Machine
+
+__all__ = ["Activity", "describe", "usable_cores"]
 
 LIBRARIES = (
     "numpy",
@@ -45,26 +46,6 @@ _STAT = Path("/proc/stat")
 
 _OTHERS_CORES = 0.25
 """The part of one core that other programs may use before it is worth a warning."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The machine of a bench run. `board`, `governor` and memory are None where the system does not tell.
-
-    `cores` are those the system has, `usable_cores` those this process may run on. It holds no host or user name.
-    """
-
-    cpu_model: str
-    cpu_features: tuple[str, ...]
-    architecture: str
-    cores: int
-    usable_cores: int
-    memory_mib: int | None
-    board: str | None
-    governor: str | None
-    system: str
-    python: str
-    libraries: Mapping[str, str]
 
 
 def describe() -> Machine:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics.intervals import Interval
 
 __all__ = ["POINTS", "percentiles"]
 

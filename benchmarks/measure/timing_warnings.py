@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from cxr_edge.benchmarks.devices.base import HERE
-from cxr_edge.benchmarks.measure.machine import Machine
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, Condition, LatencyReport
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult
+from cxr_edge.benchmarks.result.device_result import HERE, Condition, LatencyReport, Machine
 
 __all__ = ["explain_integers", "find"]
 

@@ -8,15 +8,19 @@ A verdict of "not enough images" is a skipped case: nothing was shown, either wa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 from xml.etree import ElementTree
 
-from cxr_edge.benchmarks.drift.drift_result import DriftReport
-from cxr_edge.benchmarks.drift.verdict import FAIL, UNDECIDED
-from cxr_edge.benchmarks.result import device_summary, phrases
+from cxr_edge.benchmarks.result import drift_figures, phrases, timing_figures
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.drift_result import FAIL, UNDECIDED, DriftReport
+from cxr_edge.benchmarks.result.figures import Table
+from cxr_edge.benchmarks.result.predictions_source import Predictions
 from cxr_edge.system.about import RESEARCH_ONLY
 
 __all__ = ["to_junit"]
+
+Source = TypeVar("Source")
 
 
 def to_junit(result: BenchResult) -> str:
@@ -36,22 +40,22 @@ def to_junit(result: BenchResult) -> str:
 
 
 def _describe(row: ArtifactResult) -> Iterator[tuple[str, str]]:
-    """Yield what is known of times, a property for each device and thread count, with its kind in the name."""
+    """Yield the figures that are no case, times in a property for each device and thread count, with its kind."""
+    yield from _name_cells(drift_figures.JUNIT, Predictions(row, row.drift))
     for item in row.latencies:
-        times = (f"p{point} {phrases.format_times(value)}" for point, value in
-                 ((50, item.p50), (90, item.p90), (99, item.p99)))  # fmt: skip
-        batch = f"films/s {device_summary.describe_batch(item)}" if item.films_per_s is not None else ""
-        facts = (
-            *times,
-            batch,
-            device_summary.describe_runtime(item),
-            device_summary.observe(item.conditions).describe(),
-        )
-        name = f"{item.kind} ms on {phrases.name_threads(item.device, item.threads)}"
-        yield name, "; ".join(fact for fact in facts if fact)
+        facts = [f"{title} {cell}".strip() for title, cell in _name_cells(timing_figures.JUNIT, item)]
+        yield f"{item.kind} ms on {phrases.name_threads(item.device, item.threads)}", "; ".join(facts)
     for found in row.elsewhere:
         if found.estimate is not None:
             yield f"{found.kind} ms on {found.device}", phrases.format_estimate(found.estimate)
+
+
+def _name_cells(table: Table[Source], source: Source) -> Iterator[tuple[str, str]]:
+    """Yield the title and the text of each figure that is known."""
+    for column in table:
+        cell = column.text(source)
+        if cell:
+            yield column.title, cell
 
 
 def _add_cases(suite: ElementTree.Element, row: ArtifactResult, result: BenchResult) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cxr_edge.benchmarks.drift.gallery import Pictures
-from cxr_edge.benchmarks.report import formats, junit, page
+from cxr_edge.benchmarks.report import csv_table, junit, markdown_page
+from cxr_edge.benchmarks.report.page import bench_page
 from cxr_edge.benchmarks.report.terminal import table
 from cxr_edge.benchmarks.result.bench_result import BenchResult
 from cxr_edge.system import files
@@ -20,8 +21,8 @@ MARKDOWN_NAME = "bench.md"
 JUNIT_NAME = "bench.xml"
 
 _TEXTS: Mapping[str, Callable[[BenchResult], str]] = {
-    CSV_NAME: formats.to_csv,
-    MARKDOWN_NAME: formats.to_markdown,
+    CSV_NAME: csv_table.to_csv,
+    MARKDOWN_NAME: markdown_page.to_markdown,
     JUNIT_NAME: junit.to_junit,
 }
 
@@ -33,7 +34,7 @@ def write(result: BenchResult, out: Path, pictures: Mapping[str, Pictures] | Non
     """
     files.prepare_folder(out)
     files.write_json(out / JSON_NAME, result.to_json())
-    files.write_text(out / HTML_NAME, page.render(result, pictures or {}))
+    files.write_text(out / HTML_NAME, bench_page.render(result, pictures or {}))
     for name, form in _TEXTS.items():
         files.write_text(out / name, form(result))
     return [out / name for name in (JSON_NAME, HTML_NAME, *_TEXTS)]

@@ -4,60 +4,31 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
-from cxr_edge.benchmarks.result import device_summary, phrases
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, Condition, DeviceReport, LatencyReport
+from cxr_edge.benchmarks.result import device_summary, drift_figures, phrases, timing_figures
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.device_result import Condition, DeviceReport, LatencyReport
 from cxr_edge.benchmarks.result.device_summary import Place
+from cxr_edge.benchmarks.result.figures import Table, cells
+from cxr_edge.benchmarks.result.predictions_source import Predictions, find_gap
 from cxr_edge.system.about import RESEARCH_ONLY
 
-__all__ = ["WIDTH", "lay_out", "table"]
+__all__ = ["WIDTH", "Columns", "head", "lay_out", "table"]
 
 WIDTH = 120
 
+Source = TypeVar("Source")
 Columns = Sequence[tuple[str, int, str]]
+"""Title, width and alignment of each column."""
 
-_COLUMNS: Columns = (
-    # title, width, alignment
-    ("artifact", 20, "<"),
-    ("MB", 5, ">"),
-    ("AUC [95 %]", 20, "<"),
-    ("change of AUC [95 %]", 23, "<"),
-    ("flips", 9, ">"),
-    ("verdict", 7, "<"),
-    ("p50 / p90 / p99 ms", 18, "<"),
-    ("MiB", 4, ">"),
-)
-_DETAILS: Columns = (
-    ("artifact", 20, "<"),
-    ("sens / spec", 13, "<"),
-    ("fitted anew", 24, "<"),
-    ("change of sens at spec", 23, "<"),
-    ("ECE", 5, ">"),
-    ("Brier", 5, ">"),
-    ("max|dp|", 7, ">"),
-    ("scores", 8, ">"),
-)
-_OTHERS: Columns = (
-    ("artifact", 20, "<"),
-    ("device", 30, "<"),
-    ("threads", 7, ">"),
-    ("p50 / p90 / p99 ms", 18, "<"),
-    ("MiB", 4, ">"),
-)
-_MEASURED = "measured"
+_NAME = ("artifact", 20, "<")
 
 
 def table(result: BenchResult) -> str:
     """Return the result as text of at most 120 columns, the research-only line last."""
-    lines = list(_head(_COLUMNS))
-    for row in result.artifacts:
-        lines.extend(_lay_out_row(row, result))
-    for kind in dict.fromkeys(item.kind for row in result.artifacts for item in row.latencies):
-        if kind != _MEASURED:
-            lines += ["", phrases.clean(kind), *_head(_OTHERS), *_lay_out_others(result, kind)]
-    lines += ["", *_head(_DETAILS)]
-    lines += [lay_out(_DETAILS, _detail_cells(row)) for row in result.artifacts if row.drift is not None]
-    lines.append("")
+    lines = _lay_out_artifacts(result)
+    lines += ["", *_lay_out_details(result), ""]
     for place in device_summary.group(result):
         lines += [*_lay_out_place(place, result.reference), ""]
     for paragraph in _describe(result):
@@ -72,26 +43,47 @@ def lay_out(columns: Columns, cells: Sequence[str]) -> str:
     return "  ".join(padded).rstrip()
 
 
-def _head(columns: Columns) -> Iterator[str]:
+def head(columns: Columns) -> Iterator[str]:
+    """Yield the titles of a table and the rule below them."""
     yield lay_out(columns, [title for title, _, _ in columns])
     yield lay_out(columns, ["-" * width for _, width, _ in columns])
 
 
-def _lay_out_row(row: ArtifactResult, result: BenchResult) -> Iterator[str]:
-    measured = [item for item in row.latencies if item.kind == _MEASURED]
-    first, rest = measured[:1], measured[1:]
-    size = phrases.format_number(row.size_bytes / 1e6)
-    if row.drift is not None or row.latencies:
-        yield lay_out(
-            _COLUMNS, [row.name, size, *_drift_cells(row, result), *_latency_cells(first[0] if first else None)]
-        )
-    else:
-        yield lay_out(_COLUMNS, [row.name, size, "failed", "", "", "", "", ""])
-    for latency in rest:
-        name = f"{latency.device}, " * (len({item.device for item in measured}) > 1) + f"{latency.threads} threads"
-        yield lay_out(_COLUMNS, [f"  {name}", "", "", "", "", "", *_latency_cells(latency)])
+def _columns(table: Table[Source]) -> Columns:
+    return [(column.title, column.width, column.align) for column in table]
+
+
+def _lay_out_artifacts(result: BenchResult) -> list[str]:
+    columns = [_NAME, *_columns(drift_figures.TERMINAL), *_columns(timing_figures.TERMINAL)]
+    lines = list(head(columns))
+    for row in result.artifacts:
+        lines += _lay_out_row(row, columns)
+    return lines
+
+
+def _lay_out_row(row: ArtifactResult, columns: Columns) -> Iterator[str]:
+    drift = cells(drift_figures.TERMINAL, Predictions(row, row.drift))
+    yield lay_out(columns, [row.name, *drift, *_time_cells(row.latencies[0] if row.latencies else None)])
+    several = len({item.device for item in row.latencies}) > 1
+    for latency in row.latencies[1:]:
+        place = f"{latency.device}, {latency.threads} threads" if several else f"{latency.threads} threads"
+        yield lay_out(columns, [f"  {place}", *[""] * len(drift), *_time_cells(latency)])
     for failure in row.failures:
         yield from textwrap.wrap(phrases.clean(failure), WIDTH, initial_indent="  ! ", subsequent_indent="    ")
+
+
+def _time_cells(latency: LatencyReport | None) -> list[str]:
+    table = timing_figures.TERMINAL
+    return [""] * len(table) if latency is None else cells(table, latency)
+
+
+def _lay_out_details(result: BenchResult) -> Iterator[str]:
+    table = drift_figures.TERMINAL_DETAILS
+    columns = [_NAME, *_columns(table)]
+    yield from head(columns)
+    for row in result.artifacts:
+        if row.drift is not None:
+            yield lay_out(columns, [row.name, *cells(table, Predictions(row, row.drift))])
 
 
 def _lay_out_place(place: Place, reference: str) -> Iterator[str]:
@@ -110,10 +102,10 @@ def _describe_report(row: ArtifactResult, found: DeviceReport, reference: str) -
         return phrases.format_estimate(found.estimate)
     if found.drift is None or found.drift.change is None:
         return ""
-    change, gap = found.drift.change, device_summary.find_gap(row, found)
+    change, gap = found.drift.change, find_gap(Predictions(row, found.drift))
     off = "" if gap is None else f"; its probabilities are off those of the same file here by {gap:.2g} at most"
     return (
-        f"{change.flips.count} flips, AUC {phrases.format_interval(change.auc, sign='+')}, largest change "
+        f"{change.flips.count} flips, AUC {phrases.format_change(change.auc)}, largest change "
         f"{change.largest:.4f} against {reference} here{off}"
     )
 
@@ -122,56 +114,22 @@ def _wrap(paragraph: str, indent: str = "") -> list[str]:
     return textwrap.wrap(phrases.clean(paragraph), WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
 
 
-def _lay_out_others(result: BenchResult, kind: str) -> Iterator[str]:
-    for row in result.artifacts:
-        for item in row.latencies:
-            if item.kind == kind:
-                device = _shorten(phrases.clean(item.device), _OTHERS[1][1])
-                yield lay_out(_OTHERS, [row.name, device, str(item.threads), *_latency_cells(item)])
-
-
-def _drift_cells(row: ArtifactResult, result: BenchResult) -> list[str]:
-    if row.drift is None:
-        return [""] * 4
-    change = row.drift.change
-    if change is None:
-        return [phrases.format_interval(row.drift.auc), "reference", "", ""]
-    flips = f"{change.flips.count}/{len(result.data.films)}"
-    changed = phrases.format_interval(change.auc, sign="+")
-    return [phrases.format_interval(row.drift.auc), changed, flips, phrases.short_verdict(row)]
-
-
-def _latency_cells(latency: LatencyReport | None) -> list[str]:
-    if latency is None:
-        return ["", ""]
-    times = (latency.p50_ms, latency.p90_ms, latency.p99_ms)
-    return [" / ".join(phrases.format_number(value) for value in times), f"{latency.peak_mib:.0f}"]
-
-
-def _detail_cells(row: ArtifactResult) -> list[str]:
-    drift = row.drift
-    if drift is None:
-        return [row.name, *[""] * 7]
-    anew, change = drift.transfer, drift.change
-    return [
-        row.name,
-        f"{drift.sensitivity:.3f} / {drift.specificity:.3f}",
-        f"{anew.sensitivity:.3f} / {anew.specificity:.3f} at {anew.threshold:.3f}",
-        "reference" if change is None else phrases.format_interval(change.sensitivity_at, sign="+"),
-        f"{drift.calibration_error:.3f}",
-        f"{drift.brier:.3f}",
-        "" if change is None else f"{change.largest:.4f}",
-        str(drift.distinct_scores),
-    ]
-
-
 def _describe(result: BenchResult) -> Iterator[str]:
-    options, machine = result.options, result.machine
+    yield from _describe_drift(result)
+    yield from _describe_timing(result)
+    yield from (f"warning: {text}" for text in result.warnings)
+    if result.budget is not None:
+        yield from (f"budget missed: {miss.artifact}: {miss.fact}" for miss in result.budget.misses)
+        if not result.budget.misses:
+            yield f"budget met by {', '.join(result.budget.artifacts)}"
+
+
+def _describe_drift(result: BenchResult) -> Iterator[str]:
     for row, outcome, reason in phrases.explain_verdicts(result):
         yield f"{row.name}: {outcome}: {reason}"
     yield (
         f"films: {phrases.describe_films(result)}; all changes are against {result.reference}, flips and sens / spec "
-        f"at the threshold {result.model.threshold:.3f}; the verdict is on a loss of AUC of {options.margin:g}"
+        f"at the threshold {result.model.threshold:.3f}; the verdict is on a loss of AUC of {result.options.margin:g}"
     )
     yield _explain_details(result)
     within = phrases.describe_sources(result)
@@ -184,27 +142,26 @@ def _describe(result: BenchResult) -> Iterator[str]:
         maps = phrases.describe_localisation(row)
         if maps:
             yield f"heat maps of {row.name}: {maps}"
-    ran = dict.fromkeys(device_summary.describe_runtime(item) for row in result.artifacts for item in row.latencies)
-    threads = dict.fromkeys(str(item.threads) for row in result.artifacts for item in row.latencies)
+
+
+def _describe_timing(result: BenchResult) -> Iterator[str]:
+    machine = result.machine
+    items = [item for row in result.artifacts for item in row.latencies]
+    ran = dict.fromkeys(device_summary.describe_runtime(item) for item in items)
+    threads = dict.fromkeys(str(item.threads) for item in items)
     yield (
         f"ran on: {machine.cpu_model}, {machine.usable_cores} of {machine.cores} cores, {machine.system}, "
         f"Python {machine.python}; {'; '.join(ran) or 'nothing was timed'}; threads: {', '.join(threads) or '-'}"
     )
-    yield from _describe_states(result)
+    yield from _describe_states(items)
     runs = ", ".join(f"{row.name} {item.runs}" for row in result.artifacts for item in row.latencies[:1])
     yield f"timed runs: {runs or 'none'}; MiB is the peak memory of a fresh process"
-    yield from (f"warning: {text}" for text in result.warnings)
-    if result.budget is not None:
-        yield from (f"budget missed: {miss.artifact}: {miss.fact}" for miss in result.budget.misses)
-        if not result.budget.misses:
-            yield f"budget met by {', '.join(result.budget.artifacts)}"
 
 
-def _describe_states(result: BenchResult) -> Iterator[str]:
+def _describe_states(items: Sequence[LatencyReport]) -> Iterator[str]:
     by_device: dict[str, list[Condition]] = {}
-    for row in result.artifacts:
-        for item in row.latencies:
-            by_device.setdefault(item.device, []).extend(item.conditions)
+    for item in items:
+        by_device.setdefault(item.device, []).extend(item.conditions)
     for device, conditions in by_device.items():
         if conditions:
             yield f"state of {device} while timing: {device_summary.observe(conditions).describe()}"

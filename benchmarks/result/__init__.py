@@ -1,1 +1,6 @@
-"""What a bench found, as dataclasses that go to JSON and back, and the words and budgets that belong to it."""
+"""What a bench found: the dataclasses that go to JSON and back, and what is said of them in every form.
+
+What belongs here: the schema of bench.json (`bench_result`, `drift_result`, `device_result`), the figures that reports
+show (`figures` and the declarations `drift_figures`, `timing_figures`), the words for them, the budget. What does not:
+anything that measures or that knows a form of output. It imports no other room of this package.
+"""

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cxr_edge.benchmarks.drift.drift_result import DriftReport, GalleryFilm
-from cxr_edge.benchmarks.measure.machine import Machine
+from cxr_edge.benchmarks.result.device_result import MEASURED, DeviceReport, LatencyReport, Machine
+from cxr_edge.benchmarks.result.drift_result import DriftReport, GalleryFilm
 from cxr_edge.errors import DataError
-from cxr_edge.metrics.roc import Interval
 from cxr_edge.system.about import RESEARCH_ONLY
 from cxr_edge.system.decode import decode, require
 
@@ -23,11 +22,7 @@ __all__ = [
     "BenchOptions",
     "BenchResult",
     "BudgetReport",
-    "Condition",
     "DataFacts",
-    "DeviceReport",
-    "Estimate",
-    "LatencyReport",
     "Miss",
     "ModelFacts",
 ]
@@ -53,81 +48,6 @@ class BenchOptions:
     specificity: float = 0.90
     batch: int = 8
     allow_software_gpu: bool = False
-
-
-@dataclass(frozen=True)
-class Condition:
-    """The processor at the end of a turn; None where the system does not tell."""
-
-    affinity: tuple[int, ...] | None
-    governor: str | None
-    frequency_mhz: float | None
-    temperature_c: float | None
-    throttled: tuple[str, ...] | None
-
-
-@dataclass(frozen=True)
-class LatencyReport:
-    """One artifact on one device with one thread count. Times are of one film, pixels in to probabilities out.
-
-    `kind` says whether the figures are measured here, emulated or estimated. `import_ms`, `load_ms` and `first_ms`
-    are medians over the turns, memory is the largest of them; `times_ms` keeps every timed run, a tuple a turn.
-
-    `p50`, `p90` and `p99` are the percentiles with 95 % intervals. `coverage` is the share of the graph's operations
-    that the delegate or provider ran, `films_per_s` what `batch` films at once come to, None for a format with a fixed
-    batch of one. `conditions` has the processor's state at the end of each turn.
-    """
-
-    device: str
-    kind: str
-    threads: int
-    runtime: str
-    delegate: str
-    runs: int
-    p50_ms: float
-    p90_ms: float
-    p99_ms: float
-    import_ms: float
-    load_ms: float
-    first_ms: float
-    peak_mib: float
-    increase_mib: float
-    times_ms: tuple[tuple[float, ...], ...]
-    p50: Interval
-    p90: Interval
-    p99: Interval
-    identity: str = ""
-    withheld: str | None = None
-    coverage: float | None = None
-    batch: int = 1
-    films_per_s: float | None = None
-    conditions: tuple[Condition, ...] = ()
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A published time of a board, or one that follows from such times: the range it lies in, and the source."""
-
-    p50_ms: float
-    low_ms: float
-    high_ms: float
-    source: str
-
-
-@dataclass(frozen=True)
-class DeviceReport:
-    """An artifact on a device other than the processor here. Latencies that were measured are among the artifact's.
-
-    `drift` is of the answers that it gave there, against the reference as it ran here. `withheld` says why there is no
-    latency, or why the device does not run the artifact at all.
-    """
-
-    device: str
-    kind: str
-    identity: str
-    drift: DriftReport | None
-    estimate: Estimate | None
-    withheld: str | None
 
 
 @dataclass(frozen=True)
@@ -225,6 +145,8 @@ class BenchResult:
                 "give a bench.json that this version of 'cxr-edge bench' wrote"
             )
         result: BenchResult = decode(cls, value, where)
+        latencies = [latency for row in result.artifacts for latency in row.latencies]
+        require(all(item.kind == MEASURED for item in latencies), "measured in every one of 'latencies'", where)
         films = len(result.data.films)
         drifts = [row.drift for row in result.artifacts]
         drifts += [found.drift for row in result.artifacts for found in row.elsewhere]

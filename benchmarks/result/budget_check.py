@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cxr_edge.benchmarks.drift.drift_result import DriftReport
-from cxr_edge.benchmarks.drift.verdict import PASS
 from cxr_edge.benchmarks.result import phrases
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchOptions, BudgetReport, LatencyReport, Miss
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchOptions, BudgetReport, Miss
+from cxr_edge.benchmarks.result.device_result import LatencyReport
+from cxr_edge.benchmarks.result.drift_result import PASS, DriftReport
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import UsageError
 from cxr_edge.metrics.budget import HAIR, Limits, exceeded

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from cxr_edge.benchmarks.result import phrases
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, Condition, DeviceReport, LatencyReport
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.device_result import Condition, DeviceReport, LatencyReport
 
-__all__ = ["UNKNOWN", "Place", "State", "describe_batch", "describe_runtime", "explain", "find_gap", "group", "observe"]
+__all__ = ["UNKNOWN", "Place", "State", "describe_runtime", "explain", "group", "observe"]
 
 UNKNOWN = "not told"
 
@@ -66,17 +66,10 @@ def explain(place: Place) -> list[str]:
     ]
 
 
-def find_gap(row: ArtifactResult, report: DeviceReport) -> float | None:
-    """Return how far the probabilities there are from those of the same file here at most; None without either."""
-    if row.drift is None or report.drift is None:
-        return None
-    return max(abs(there - here) for there, here in zip(report.drift.scores, row.drift.scores, strict=True))
-
-
 def observe(conditions: Sequence[Condition]) -> State:
     """Return the state over the turns: numbers as a range, words joined."""
     throttled = [item.throttled for item in conditions if item.throttled is not None]
-    facts = list(dict.fromkeys(fact for facts in throttled for fact in facts))
+    facts = dict.fromkeys(fact for found in throttled for fact in found)
     cores = dict.fromkeys(", ".join(map(str, item.affinity)) for item in conditions if item.affinity is not None)
     governors = dict.fromkeys(item.governor for item in conditions if item.governor is not None)
     return State(
@@ -92,11 +85,6 @@ def describe_runtime(item: LatencyReport) -> str:
     """Return what ran: the library, the delegate or provider, and its share of the graph's operations."""
     share = "" if item.coverage is None else f", {item.coverage:.0%} of the operations"
     return f"{item.runtime}: {item.delegate}{share}"
-
-
-def describe_batch(item: LatencyReport) -> str:
-    """Return the throughput of a batch; empty for a format with a batch of one."""
-    return "" if item.films_per_s is None else f"{phrases.format_number(item.films_per_s)} at {item.batch}"
 
 
 def _span(values: Iterable[float | None], form: Callable[[float], str]) -> str:

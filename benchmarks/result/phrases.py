@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cxr_edge.benchmarks.drift.drift_result import Change
-from cxr_edge.benchmarks.drift.verdict import UNDECIDED
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, Estimate
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.device_result import Estimate
+from cxr_edge.benchmarks.result.drift_result import UNDECIDED, Change, Typicality
+from cxr_edge.metrics.intervals import Interval
 
 __all__ = [
     "clean",
@@ -16,15 +16,18 @@ __all__ = [
     "describe_localisation",
     "describe_shortcut",
     "describe_sources",
+    "describe_typicality",
     "explain_verdicts",
+    "format_change",
     "format_estimate",
     "format_interval",
     "format_number",
     "format_p",
+    "format_rates",
     "format_ratio",
     "format_times",
     "name_threads",
-    "short_verdict",
+    "shorten_verdict",
 ]
 
 _UNSAFE = dict.fromkeys((*range(32), *range(127, 160)), "?")
@@ -44,20 +47,29 @@ def format_number(value: float) -> str:
 def format_interval(value: Interval, *, sign: str = "") -> str:
     """Return an interval as 0.973 [0.951, 0.995]; with `sign` "+" every number has its sign."""
     # Rounded first and a zero added, or what is a little below 0 would be shown as -0.000.
-    middle, low, high = (f"{round(number, 3) + 0.0:{sign}.3f}" for number in (value.value, value.low, value.high))
-    return f"{middle} [{low}, {high}]"
+    value = Interval(round(value.value, 3) + 0.0, round(value.low, 3) + 0.0, round(value.high, 3) + 0.0)
+    return f"{value.value:{sign}.3f} [{value.low:{sign}.3f}, {value.high:{sign}.3f}]"
+
+
+def format_change(value: Interval) -> str:
+    """Return a change and its interval as +0.012 [-0.003, +0.027]."""
+    return format_interval(value, sign="+")
+
+
+def format_rates(rates: tuple[float, float]) -> str:
+    """Return a sensitivity and a specificity as 0.940 / 0.905."""
+    return f"{rates[0]:.3f} / {rates[1]:.3f}"
 
 
 def format_times(value: Interval) -> str:
     """Return a time and its interval as 12.3 [11.8, 13.0]."""
-    middle, low, high = (format_number(number) for number in (value.value, value.low, value.high))
-    return f"{middle} [{low}, {high}]"
+    return f"{format_number(value.value)} [{format_number(value.low)}, {format_number(value.high)}]"
 
 
 def format_estimate(figure: Estimate) -> str:
     """Return an estimated time with its range and source, in words."""
-    middle, low, high = (format_number(number) for number in (figure.p50_ms, figure.low_ms, figure.high_ms))
-    return f"about {middle} ms, between {low} and {high} ({figure.source})"
+    low, high = format_number(figure.low_ms), format_number(figure.high_ms)
+    return f"about {format_number(figure.p50_ms)} ms, between {low} and {high} ({figure.source})"
 
 
 def name_threads(name: str, threads: int) -> str:
@@ -75,11 +87,8 @@ def format_p(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p {value:.2g}"
 
 
-def short_verdict(row: ArtifactResult) -> str:
-    """Return the verdict in at most 7 letters; empty for the reference and a failed artifact."""
-    if row.drift is None or row.drift.change is None:
-        return ""
-    outcome = row.drift.change.verdict.outcome
+def shorten_verdict(outcome: str) -> str:
+    """Return the outcome of a verdict in at most 7 letters."""
     return "too few" if outcome == UNDECIDED else outcome
 
 
@@ -102,7 +111,7 @@ def explain_verdicts(result: BenchResult) -> Iterator[tuple[ArtifactResult, str,
         if row.drift is not None and row.drift.change is not None:
             verdict = row.drift.change.verdict
             lost = [
-                f"within {source} AUC changes by {format_interval(part.change, sign='+')}"
+                f"within {source} AUC changes by {format_change(part.change)}"
                 for source, part in row.drift.sources.items()
                 if len(row.drift.sources) > 1 and part.change is not None and part.change.high < 0
             ]
@@ -145,6 +154,11 @@ def describe_shortcut(result: BenchResult) -> str | None:
     )
 
 
+def describe_typicality(found: Typicality) -> str:
+    """Return how many films are unlike the training films, and how many are judged otherwise than by the reference."""
+    return f"{found.untypical}" if found.flips is None else f"{found.untypical}, {found.flips} otherwise"
+
+
 def describe_localisation(row: ArtifactResult) -> str | None:
     """Return how well an artifact's heat maps lie on the lesions, in words; None where that is not known."""
     found = None if row.drift is None else row.drift.localisation
@@ -154,7 +168,7 @@ def describe_localisation(row: ArtifactResult) -> str | None:
     if found.energy_change is not None:
         change = (
             f"; against {found.reference} {found.hits_lost} hits lost, {found.hits_gained} gained, "
-            f"energy {format_interval(found.energy_change, sign='+')}"
+            f"energy {format_change(found.energy_change)}"
         )
     return (
         f"hottest cell on the lesion in {format_interval(found.hit_rate)} of {found.films} films (chance "

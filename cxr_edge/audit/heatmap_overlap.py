@@ -17,7 +17,8 @@ from cxr_edge.audit import lungs
 from cxr_edge.benchmarks.drift.localisation import cover_cells
 from cxr_edge.contract import HEATMAP_SHAPE
 from cxr_edge.data.dataset import Item
-from cxr_edge.metrics.roc import Floats, Interval
+from cxr_edge.metrics.confusion import Floats
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.phantom.radiograph import lungs_of
 
 __all__ = ["CORNER_SHARE", "Gaze", "cover_lungs", "look", "measure_average_lungs"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cxr_edge.audit.probe import Finding
 from cxr_edge.audit.result import Audit
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.report.html import document, lay_out, note, section
 from cxr_edge.report.svg import Axis, element, text
 from cxr_edge.system.about import RESEARCH_ONLY, __version__

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from cxr_edge.data.dataset import Dataset
 from cxr_edge.errors import DataError, MissingExtraError
 from cxr_edge.metrics import roc
-from cxr_edge.metrics.roc import Bools, Floats, Interval
+from cxr_edge.metrics.confusion import Bools, Floats
+from cxr_edge.metrics.intervals import Interval
 
 __all__ = ["Finding", "Labels", "assess", "fit_scores", "judge"]
 

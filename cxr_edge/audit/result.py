@@ -7,7 +7,7 @@ from typing import Any
 
 from cxr_edge.audit.heatmap_overlap import Gaze
 from cxr_edge.audit.probe import Finding
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.system.about import RESEARCH_ONLY, __version__
 
 __all__ = ["SCHEMA", "Audit", "ModelFinding", "SourceRow"]

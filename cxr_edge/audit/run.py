@@ -17,8 +17,8 @@ from cxr_edge.data.dataset import Dataset
 from cxr_edge.errors import DataError
 from cxr_edge.inference.batch import run_films
 from cxr_edge.inference.classify import choose_artifact
-from cxr_edge.metrics import roc
-from cxr_edge.metrics.roc import Bools, Floats
+from cxr_edge.metrics import intervals, roc
+from cxr_edge.metrics.confusion import Bools, Floats, is_positive
 from cxr_edge.system import files
 from cxr_edge.system.progress import Progress, say
 
@@ -113,7 +113,7 @@ def _judge_model(
         if best is not None:
             change = roc.auc_change(scores[best.name][rows], answers[rows], labels.positive[rows])
             against[source] = (best.name, change)
-    called = held_out & (answers >= bundle.manifest.threshold)
+    called = held_out & is_positive(answers, bundle.manifest.threshold)
     gazes = {}
     if "heatmap" in outputs:
         covers, exact = heatmap_overlap.cover_lungs(items)
@@ -140,6 +140,6 @@ def _count_sources(labels: Labels, called: Bools | None) -> tuple[SourceRow, ...
         positive = labels.positive[own]
         right = None
         if called is not None and own.any():
-            right = roc.proportion(int((called[own] == positive).sum()), int(own.sum()))
+            right = intervals.proportion(int((called[own] == positive).sum()), int(own.sum()))
         rows.append(SourceRow(str(source), int(positive.sum()), int((~positive).sum()), right))
     return tuple(rows)

@@ -130,10 +130,11 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
       cxr-edge report compare build/before-bench build/after-bench
     """
     from cxr_edge.benchmarks import compare as comparing
+    from cxr_edge.benchmarks.report import comparison
     from cxr_edge.benchmarks.report import report_files as results
 
     found = comparing.compare(results.read(a), results.read(b))
-    click.echo(json.dumps(found.to_json(), indent=2) if as_json else comparing.describe(found, str(a), str(b)))
+    click.echo(json.dumps(found.to_json(), indent=2) if as_json else comparison.describe(found, str(a), str(b)))
 
 
 def _name_report(bundle: Bundle) -> Path:

@@ -20,16 +20,16 @@ from PIL import Image
 
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact, Manifest
-from cxr_edge.contract import Outputs
+from cxr_edge.contract import HEATMAP_SHAPE, Outputs
 from cxr_edge.errors import BundleError, CxrEdgeError, DataError, RuntimeFailure
 from cxr_edge.imaging import decoder
 from cxr_edge.imaging.limits import MAX_FILE_BYTES
 from cxr_edge.imaging.overlay import shrink
+from cxr_edge.metrics.confusion import is_positive
 from cxr_edge.models import open_model
 from cxr_edge.runtimes.base import Runtime
 
 __all__ = [
-    "HEATMAP_SHAPE",
     "STDIN",
     "Decoded",
     "Prediction",
@@ -44,7 +44,6 @@ __all__ = [
     "read_stdin",
 ]
 
-HEATMAP_SHAPE = (7, 7)
 STDIN = Path("-")
 """The path that stands for standard input."""
 
@@ -257,7 +256,8 @@ def _interpret(outputs: Outputs, manifest: Manifest) -> dict[str, Any]:
     probabilities = dict(zip(manifest.labels, row.tolist(), strict=True))
     probability = probabilities[manifest.positive]
     others = [label for label in manifest.labels if label != manifest.positive]
-    label = manifest.positive if probability >= manifest.threshold else max(others, key=probabilities.__getitem__)
+    predicted = bool(is_positive(probability, manifest.threshold))
+    label = manifest.positive if predicted else max(others, key=probabilities.__getitem__)
     typicality = float(outputs["typicality"][0, 0]) if "typicality" in outputs else None
     limit = manifest.typicality_limit
     return {

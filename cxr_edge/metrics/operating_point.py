@@ -1,8 +1,4 @@
-"""What a classifier's probabilities are worth, and where to call a film positive: both chosen on validation films.
-
-A network's probabilities are too sure as a rule. Dividing its logits by one number, the temperature, sets that right
-without changing the order of any two films (Guo, Pleiss, Sun & Weinberger 2017). The threshold stays one of the plain
-probability, which is what every artifact answers.
+"""The operating point: from which probability on an image is predicted positive, chosen on validation images.
 
 Everywhere `scores` are (n,) probabilities of the positive class and `positive` is (n,) bool.
 """
@@ -10,92 +6,29 @@ Everywhere `scores` are (n,) probabilities of the positive class and `positive` 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from cxr_edge.errors import UsageError
-from cxr_edge.metrics import roc
-from cxr_edge.metrics.roc import Bools, Floats, Interval
+from cxr_edge.metrics.confusion import Bools, Floats
+from cxr_edge.metrics.roc import roc_curve
 
 __all__ = [
     "RULES",
     "STEADY",
-    "Bin",
-    "Calibration",
     "check_rule",
     "choose_threshold",
-    "fit",
-    "log_loss",
-    "reliability",
-    "soften",
+    "logits",
+    "sensitivity_threshold",
+    "steady_threshold",
+    "youden_threshold",
 ]
 
 STEADY = "youden-1se"
-RULES = {STEADY: roc.steady_threshold, "youden": roc.youden_threshold}
 
-_TEMPERATURES = (0.05, 20.0)
-_GOLDEN = (math.sqrt(5) - 1) / 2
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What was fitted on the films of `split`.
-
-    `threshold` applies to the plain probability and follows from `rule`: "youden-1se", "youden" or
-    "sensitivity >= 0.95". The losses are mean negative log-likelihoods of those films, plain and with the temperature.
-    """
-
-    split: str
-    films: int
-    temperature: float
-    rule: str
-    threshold: float
-    log_loss: float
-    log_loss_calibrated: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object that the manifest keeps under `calibration`."""
-        return {
-            "split": self.split,
-            "films": self.films,
-            "temperature": self.temperature,
-            "rule": self.rule,
-            "threshold": self.threshold,
-            "threshold_calibrated": float(soften(np.array([self.threshold]), self.temperature)[0]),
-            "log_loss": self.log_loss,
-            "log_loss_calibrated": self.log_loss_calibrated,
-        }
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Films of neighbouring scores: their mean score, and the part that is positive with Wilson's interval."""
-
-    films: int
-    score: float
-    positive: Interval
-
-
-def fit(
-    scores: Floats, positive: Bools, *, split: str = "val", rule: str = STEADY, sensitivity: float | None = None
-) -> Calibration:
-    """Return temperature and operating point of these films; a wanted `sensitivity` takes the place of `rule`.
-
-    Raises DataError without both classes, UsageError for a sensitivity outside 0 to 1 or another rule.
-    """
-    threshold, rule = choose_threshold(scores, positive, rule, sensitivity)
-    temperature = _fit_temperature(scores, positive)
-    return Calibration(
-        split=split,
-        films=len(scores),
-        temperature=temperature,
-        rule=rule,
-        threshold=threshold,
-        log_loss=log_loss(scores, positive),
-        log_loss_calibrated=log_loss(soften(scores, temperature), positive),
-    )
+# As float32 a softmax rounds to 0 or 1 beyond this.
+_LEAST = 1e-7
 
 
 def choose_threshold(scores: Floats, positive: Bools, rule: str, sensitivity: float | None) -> tuple[float, str]:
@@ -103,7 +36,7 @@ def choose_threshold(scores: Floats, positive: Bools, rule: str, sensitivity: fl
     check_rule(rule, sensitivity)
     if sensitivity is None:
         return RULES[rule](scores, positive), rule
-    return roc.sensitivity_threshold(scores, positive, sensitivity), f"sensitivity >= {sensitivity:g}"
+    return sensitivity_threshold(scores, positive, sensitivity), f"sensitivity >= {sensitivity:g}"
 
 
 def check_rule(rule: str, sensitivity: float | None) -> None:
@@ -114,61 +47,68 @@ def check_rule(rule: str, sensitivity: float | None) -> None:
         raise UsageError(f"rule '{rule}': must be one of {', '.join(RULES)}")
 
 
-def soften(scores: Floats, temperature: float) -> Floats:
-    """Return the probabilities with their logits divided by `temperature`, (n,); above 1 it draws them to a half."""
-    softened: Floats = 1 / (1 + np.exp(-roc.logits(scores) / temperature))
-    return softened
+def youden_threshold(scores: Floats, positive: Bools) -> float:
+    """Return the threshold with the largest sensitivity + specificity - 1, halfway to the next lower score.
 
-
-def log_loss(scores: Floats, positive: Bools) -> float:
-    """Return the mean negative log-likelihood in nats; probabilities are held 1e-7 from 0 and 1."""
-    return _loss_of(_towards_truth(scores, positive))
-
-
-def reliability(scores: Floats, positive: Bools, *, bins: int = 10) -> list[Bin]:
-    """Return the films in at most `bins` groups of neighbouring scores and equal size; equal scores are not parted."""
-    edges = np.unique(np.quantile(scores, np.linspace(0, 1, bins + 1)[1:-1]))
-    group = np.searchsorted(edges, scores, side="left")
-    found = []
-    for number in np.unique(group):
-        rows = group == number
-        films = int(rows.sum())
-        share = roc.proportion(int(positive[rows].sum()), films)
-        found.append(Bin(films, float(scores[rows].astype(np.float64).mean()), share))
-    return found
-
-
-def _towards_truth(scores: Floats, positive: Bools) -> Floats:
-    """Return the logits, (n,), of the class that each film is of."""
-    logits = roc.logits(scores)
-    return np.where(positive, logits, -logits)
-
-
-def _loss_of(sides: Floats) -> float:
-    return float(np.logaddexp(0, -sides).mean())
-
-
-def _fit_temperature(scores: Floats, positive: Bools) -> float:
-    """Return the temperature of the lowest log loss, by golden section over its logarithm.
-
-    The loss is convex in 1 / temperature, so it has one valley over the logarithm too. Where the classes are parted
-    without an error it falls without end, and the lowest temperature that is allowed comes out.
+    The middle of the gap keeps the calls of these films when their scores move a little.
     """
-    sides = _towards_truth(scores, positive)
+    false, true, thresholds = roc_curve(scores, positive)
+    return _below(thresholds, int(np.argmax(true - false)))
 
-    def loss(exponent: float) -> float:
-        return _loss_of(sides / math.exp(exponent))
 
-    low, high = (math.log(limit) for limit in _TEMPERATURES)
-    inner = [high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)]
-    values = [loss(at) for at in inner]
-    while high - low > 1e-6:
-        if values[0] <= values[1]:
-            high, inner[1], values[1] = inner[1], inner[0], values[0]
-            inner[0] = high - _GOLDEN * (high - low)
-            values[0] = loss(inner[0])
-        else:
-            low, inner[0], values[0] = inner[0], inner[1], values[1]
-            inner[1] = low + _GOLDEN * (high - low)
-            values[1] = loss(inner[1])
-    return math.exp((low + high) / 2)
+def steady_threshold(scores: Floats, positive: Bools) -> float:
+    """Return the threshold in the widest gap between logits whose Youden index is as good as the best.
+
+    As good is within one standard error of the best index, that of two binomial rates: the rule of Breiman, Friedman,
+    Olshen & Stone 1984 (section 3.4.3), which takes the sturdiest choice among those that the films cannot tell apart.
+    The best one alone is a chance of few films, and lies where it will among scores that rounding weights to int8
+    moves. Raises DataError without both classes.
+    """
+    false, true, thresholds = roc_curve(scores, positive)
+    index = true - false
+    best = int(np.argmax(index))
+    if best == 0:
+        return _below(thresholds, best)
+    variance = sum(
+        rate[best] * (1 - rate[best]) / np.sum(side) for rate, side in ((true, positive), (false, ~positive))
+    )
+    good = np.flatnonzero((index >= index[best] - math.sqrt(variance)) & (index > 0))
+    # Neither all nor none is called there, so that both of its scores are films'.
+    high, low = thresholds[good].astype(np.float64), thresholds[good + 1].astype(np.float64)
+    upper, lower = logits(high), logits(low)
+    widest = int(np.argmax(upper - lower))
+    middle = 1 / (1 + math.exp(-(upper[widest] + lower[widest]) / 2))
+    if low[widest] < middle <= high[widest]:
+        return middle
+    return _below(thresholds, int(good[widest]))
+
+
+def sensitivity_threshold(scores: Floats, positive: Bools, sensitivity: float) -> float:
+    """Return the highest threshold that finds at least this part (0 to 1) of the positives, in the middle of its gap.
+
+    Raises DataError without both classes.
+    """
+    _, true, thresholds = roc_curve(scores, positive)
+    # A hair less, or 0.95 of 60 would be 58 films by the error of a float.
+    return _below(thresholds, int(np.argmax(true >= sensitivity - 1e-9)))
+
+
+def logits(scores: Floats) -> Floats:
+    """Return the log odds of the probabilities, which are held 1e-7 from 0 and 1, where a float32 softmax rounds."""
+    clipped = np.clip(scores.astype(np.float64), _LEAST, 1 - _LEAST)
+    odds: Floats = np.log(clipped) - np.log1p(-clipped)
+    return odds
+
+
+def _below(thresholds: Floats, place: int) -> float:
+    """Return the threshold at `place` of a ROC curve, moved halfway to the next lower score."""
+    if place == 0:
+        return 1.0
+    below = thresholds[place + 1] if place + 1 < len(thresholds) else 0.0
+    return float((thresholds[place] + below) / 2)
+
+
+RULES: Mapping[str, Callable[[Floats, Bools], float]] = {
+    STEADY: steady_threshold,
+    "youden": youden_threshold,
+}

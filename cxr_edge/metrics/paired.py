@@ -1,7 +1,7 @@
 """What a change of a few films' calls is worth: exact tests, calibration, bootstrap intervals. numpy only.
 
 Everywhere `scores` and `reference` are (n,) probabilities of the positive class on the same films and `positive` is
-(n,) bool. AUC and its DeLong intervals are in `roc`, which train needs too. Films are drawn within their
+(n,) bool. AUC and its DeLong intervals are in `roc`. Films are drawn within their
 class, so that every draw has as many of each as the set, and for both models alike, so that a change is paired (Robin
 et al. 2011, as pROC draws); intervals are percentiles of the draws.
 """
@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge.metrics.roc import Bools, Floats, Interval, proportion
+from cxr_edge.metrics.confusion import Bools, Floats
+from cxr_edge.metrics.intervals import Interval
 
 __all__ = [
     "CALIBRATION_BINS",
@@ -28,7 +28,6 @@ __all__ = [
     "fixed_specificity",
     "interval",
     "mcnemar",
-    "proportion",
     "ratio_over_turns",
     "roc_band",
 ]
@@ -116,17 +115,17 @@ def calibration_error(scores: Floats, positive: Bools) -> Floats:
 
 def interval(statistic: Statistic, scores: Floats, positive: Bools, *, draws: int = _DRAWS, seed: int = 0) -> Interval:
     """Return the statistic of the scores with its bootstrap interval."""
-    value = float(statistic(scores[None].astype(np.float64), positive)[0])
-    return _percentiles(value, next(iter(_resample(statistic, [scores], positive, draws, seed))))
+    (drawn,) = _resample(statistic, [scores], positive, draws, seed)
+    return _percentiles(_value_of(statistic, scores, positive), drawn)
 
 
 def change_interval(
     statistic: Statistic, reference: Floats, scores: Floats, positive: Bools, *, draws: int = _DRAWS, seed: int = 0
 ) -> Interval:
     """Return statistic(scores) - statistic(reference) with its paired bootstrap interval."""
-    before, after = (float(statistic(values[None].astype(np.float64), positive)[0]) for values in (reference, scores))
-    first, second = _resample(statistic, [reference, scores], positive, draws, seed)
-    return _percentiles(after - before, second - first)
+    change = _value_of(statistic, scores, positive) - _value_of(statistic, reference, positive)
+    before, after = _resample(statistic, [reference, scores], positive, draws, seed)
+    return _percentiles(change, after - before)
 
 
 def roc_band(
@@ -159,13 +158,20 @@ def ratio_over_turns(
     if least < 2:
         return None
     random = np.random.default_rng(seed)
-    first, second = (_draw_turns(turns, percentile, random) for turns in (first_ms, second_ms))
-    whole = [
-        np.percentile(np.concatenate([np.asarray(turn) for turn in item]), percentile) for item in (first_ms, second_ms)
-    ]
-    value = float(whole[1] / whole[0])
+    # The first turns are drawn before the second, so that a seed gives the same draws as ever.
+    first = _draw_turns(first_ms, percentile, random)
+    second = _draw_turns(second_ms, percentile, random)
+    value = _percentile_of_all(second_ms, percentile) / _percentile_of_all(first_ms, percentile)
     low, high = np.percentile(second / first, _expanded_tails(least))
     return Interval(value, min(float(low), value), max(float(high), value))
+
+
+def _value_of(statistic: Statistic, scores: Floats, positive: Bools) -> float:
+    return float(statistic(scores[None].astype(np.float64), positive)[0])
+
+
+def _percentile_of_all(turns_ms: Sequence[Sequence[float]], percentile: float) -> float:
+    return float(np.percentile(np.concatenate([np.asarray(turn) for turn in turns_ms]), percentile))
 
 
 def _rank_of(specificity: float, negatives: int) -> int:
@@ -202,7 +208,7 @@ def _tails() -> tuple[float, float]:
     return 50 * (1 - _LEVEL), 50 * (1 + _LEVEL)
 
 
-def _draw_turns(turns_ms: Sequence[Sequence[float]], percentile: float, random: Any) -> Floats:
+def _draw_turns(turns_ms: Sequence[Sequence[float]], percentile: float, random: np.random.Generator) -> Floats:
     each = np.array([np.percentile(turn, percentile) for turn in turns_ms])
     drawn: Floats = np.median(each[random.integers(len(each), size=(_DRAWS, len(each)))], axis=1)
     return drawn

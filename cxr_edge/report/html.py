@@ -40,9 +40,15 @@ def figure(title: str, picture: str) -> str:
     return element("figure", element("figcaption", text(title)), picture)
 
 
-def lay_out(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Return a table; the head of a row and its cells are markup."""
-    head = element("tr", *(element("th", text(title), scope="col") for title in heads))
+def lay_out(
+    heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], *, hints: Sequence[str] | None = None
+) -> str:
+    """Return a table; the head of a row and its cells are markup.
+
+    `hints` explain the columns, an empty one none: a browser shows a hint where the pointer rests on the title.
+    """
+    explained = hints or [""] * len(heads)
+    head = element("tr", *(_column_head(title, hint) for title, hint in zip(heads, explained, strict=True)))
     body = [
         element("tr", element("th", name, scope="row"), *(element("td", cell) for cell in cells))
         for name, cells in rows
@@ -50,3 +56,9 @@ def lay_out(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> 
     whole = element("table", element("thead", head), element("tbody", *body))
     # Reachable by keyboard, for it scrolls sideways on a narrow screen.
     return element("div", whole, class_="scroll", tabindex="0")
+
+
+def _column_head(title: str, hint: str) -> str:
+    if hint:
+        return element("th", text(title), scope="col", title=hint)
+    return element("th", text(title), scope="col")

@@ -18,7 +18,7 @@ from cxr_edge.contract import InputContract
 from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import UsageError
 from cxr_edge.export import pipeline
-from cxr_edge.metrics import operating_point
+from cxr_edge.metrics import calibration
 from cxr_edge.studies import scoring, weights
 from cxr_edge.studies.cached_heads import HeadSpec, Place, head_job, prepare
 from cxr_edge.studies.jobs import Engine, Job, Record, run_all
@@ -156,7 +156,7 @@ def _write_bundle(classifier: Any, backbone: str, dataset: Dataset, folder: Path
     pixels = val.pixels()
     parts = [np.asarray(classifier(pixels[at : at + 32], training=False)) for at in range(0, len(pixels), 32)]
     at = dataset.labels.index(dataset.positive)
-    fitted = operating_point.fit(np.concatenate(parts)[:, at], truth_of(val, "val").positive)
+    fitted = calibration.fit(np.concatenate(parts)[:, at], truth_of(val, "val").positive)
     path = folder / _KERAS
     artifact = Artifact(_KERAS, "keras", "none", files.sha256_file(path), path.stat().st_size, ("probabilities",))
     manifest = Manifest(

@@ -13,7 +13,7 @@ from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import MANIFEST_NAME, Artifact
 from cxr_edge.data.dataset import Dataset
 from cxr_edge.errors import BundleError, DataError, UsageError
-from cxr_edge.metrics import operating_point, roc
+from cxr_edge.metrics import calibration, operating_point, summary
 from cxr_edge.models import open_model
 from cxr_edge.runtimes.base import Runtime
 from cxr_edge.system import files
@@ -57,10 +57,11 @@ def calibrate(
             scores[split] = _score(runtime, part, bundle.manifest.positive_index, batch, f"{chosen.name} on {split}")
             truth[split] = np.array([item.label == dataset.positive for item in part.items])
     runtime.close()
-    fitted = operating_point.fit(scores["val"], truth["val"], rule=rule, sensitivity=sensitivity)
-    figures = {split: roc.summarise(own, truth[split], (), fitted.threshold) for split, own in scores.items()}
-    for own in figures.values():
-        del own["within_source"]
+    fitted = calibration.fit(scores["val"], truth["val"], rule=rule, sensitivity=sensitivity)
+    figures = {
+        split: summary.summarise(own, truth[split], (), fitted.threshold).to_json(sources=False)
+        for split, own in scores.items()
+    }
     record = fitted.to_json() | {
         "artifact": chosen.name,
         "data": {"name": dataset.name, "sha256": dataset.fingerprint()},

@@ -14,6 +14,7 @@ from cxr_edge.data.dataset import Dataset, Item
 from cxr_edge.errors import BundleError, DataError
 from cxr_edge.imaging.overlay import overlay
 from cxr_edge.inference.batch import run_films
+from cxr_edge.metrics.confusion import is_positive
 from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY
 from cxr_edge.system.progress import Progress
@@ -71,7 +72,7 @@ def draw_gradcam(bundle: Bundle, dataset: Dataset, out: Path, *, split: str = "t
 def choose(scores: Any, dataset: Dataset, threshold: float, each: int) -> list[Shown]:
     """Return the films to show, outcome by outcome, surest first; an outcome that no film has is left out."""
     positive = np.array([item.label == dataset.positive for item in dataset.items])
-    called = scores >= threshold
+    called = is_positive(scores, threshold)
     other = next(label for label in dataset.labels if label != dataset.positive)
     names = {True: dataset.positive, False: other}
     shown = []

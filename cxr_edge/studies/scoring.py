@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from cxr_edge.data.dataset import Dataset
-from cxr_edge.metrics import paired, roc
-from cxr_edge.metrics.roc import Bools, Floats, Interval
+from cxr_edge.metrics import intervals, operating_point, paired, roc, summary
+from cxr_edge.metrics.confusion import Bools, Floats, is_positive
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.studies.subset import truth_of
 
 __all__ = ["compare", "interval", "rank_test", "report"]
@@ -29,15 +30,14 @@ def report(dataset: Dataset, scores: dict[str, list[float]]) -> dict[str, Any]:
     """
     values = {split: np.array(own) for split, own in scores.items()}
     truth = {split: truth_of(dataset, split).positive for split in values}
-    threshold = roc.youden_threshold(values["val"], truth["val"])
+    threshold = operating_point.youden_threshold(values["val"], truth["val"])
     shown = "test" if "test" in values else "val"
     together = truth_of(dataset, *values)
     every = np.concatenate(list(values.values()))
-    figures = roc.summarise(values[shown], truth[shown], (), threshold)
-    within = roc.summarise(every, together.positive, together.sources, threshold)["within_source"]
-    del figures["within_source"]
-    right = int(((values[shown] >= threshold) == truth[shown]).sum())
-    accuracy = roc.proportion(right, len(truth[shown]))
+    figures = summary.summarise(values[shown], truth[shown], (), threshold).to_json(sources=False)
+    within = summary.summarise(every, together.positive, together.sources, threshold).within_source_to_json()
+    right = int((is_positive(values[shown], threshold) == truth[shown]).sum())
+    accuracy = intervals.proportion(right, len(truth[shown]))
     return figures | {"split": shown, "accuracy_95": [accuracy.low, accuracy.high], "within_source": within}
 
 
@@ -49,7 +49,7 @@ def compare(first: Floats, second: Floats, positive: Bools, thresholds: tuple[fl
     change = roc.auc_change(first, second, positive)
     error = roc.auc_change_variance(first, second, positive) ** 0.5
     p_value = 1.0 if error < _LEAST_ERROR else 2 * (1 - NormalDist().cdf(abs(change.value) / error))
-    right = [(scores >= bar) == positive for scores, bar in zip((first, second), thresholds, strict=True)]
+    right = [is_positive(scores, bar) == positive for scores, bar in zip((first, second), thresholds, strict=True)]
     lost, gained = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     return {
         "auc_change": interval(change),
@@ -76,15 +76,9 @@ def rank_test(groups: list[list[float]], *, draws: int = 10_000, seed: int = 0) 
 
 
 def _spearman(first: Any, second: Any) -> float:
-    ranks = [_rank(values.ravel()) for values in (first, second)]
+    ranks = [roc.midranks(values.ravel()) for values in (first, second)]
     spread = [float(rank.std()) for rank in ranks]
     if min(spread) == 0:
         return 0.0
     centred = [rank - rank.mean() for rank in ranks]
     return float(np.mean(centred[0] * centred[1]) / (spread[0] * spread[1]))
-
-
-def _rank(values: Floats) -> Floats:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Floats = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    return ranks

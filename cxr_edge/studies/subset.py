@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cxr_edge.data.dataset import Dataset, Item
 from cxr_edge.errors import UsageError
-from cxr_edge.metrics.roc import Bools
+from cxr_edge.metrics.confusion import Bools
 
 __all__ = ["HELD_OUT", "Truth", "describe", "thin", "truth_of"]
 

@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from cxr_edge.metrics import roc
+from cxr_edge.metrics import confusion, roc
 from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY
 
@@ -52,7 +52,7 @@ def draw_roc(curves: dict[str, tuple[Any, Any]], threshold: float) -> Figure:
     for name, (scores, positive) in curves.items():
         false, true, _ = roc.roc_curve(scores, positive)
         (line,) = axes.step(false, true, where="post", label=f"{name}: AUC {roc.auc_interval(scores, positive)}")
-        point = roc.confuse(scores, positive, threshold)
+        point = confusion.confuse(scores, positive, threshold)
         axes.plot(1 - point.specificity, point.sensitivity, "o", color=line.get_color())
     axes.set_xlabel("1 - specificity")
     axes.set_ylabel("sensitivity")
@@ -62,7 +62,7 @@ def draw_roc(curves: dict[str, tuple[Any, Any]], threshold: float) -> Figure:
     return figure
 
 
-def draw_confusion(counts: roc.Confusion, labels: tuple[str, str]) -> Figure:
+def draw_confusion(counts: confusion.Confusion, labels: tuple[str, str]) -> Figure:
     """Draw a confusion table; `labels` are the positive and the negative class."""
     figure = Figure(figsize=(4.2, 3.8), layout="constrained")
     axes = figure.subplots()

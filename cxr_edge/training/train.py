@@ -22,7 +22,7 @@ from cxr_edge.bundles.manifest import MANIFEST_NAME, Artifact, Manifest
 from cxr_edge.contract import InputContract
 from cxr_edge.data.dataset import Dataset
 from cxr_edge.errors import UsageError
-from cxr_edge.metrics import operating_point, roc
+from cxr_edge.metrics import calibration, confusion, summary
 from cxr_edge.system import files
 from cxr_edge.system.about import __version__
 from cxr_edge.system.progress import Progress, say
@@ -167,7 +167,7 @@ def _write_bundle(
     scores, features = _predict(classifier, films, positive)
     truth = {split: part.targets[:, positive] > 0 for split, part in films.items()}
     real = {split: _are_main(part) for split, part in films.items()}
-    calibrated = operating_point.fit(scores["val"][real["val"]], truth["val"][real["val"]])
+    calibrated = calibration.fit(scores["val"][real["val"]], truth["val"][real["val"]])
     threshold = calibrated.threshold
     typicality = fit_typicality(
         features["train"],
@@ -238,7 +238,8 @@ def _measure(
             rows = np.concatenate([_are_main(films[split]) != other for split in members])
             sources = np.concatenate([films[split].sources for split in members])[rows]
             if rows.any():
-                found[name + note] = roc.summarise(values[name][rows], truths[name][rows], tuple(sources), threshold)
+                figures = summary.summarise(values[name][rows], truths[name][rows], tuple(sources), threshold)
+                found[name + note] = figures.to_json()
     return found
 
 
@@ -261,7 +262,7 @@ def _draw(
     curves: dict[str, Any] = {split: (scores[split], truth[split]) for split in ("val", "test") if split in scores}
     plots.save(plots.draw_history(history), out / "history.png")
     plots.save(plots.draw_roc(curves, threshold), out / "roc.png")
-    counts = roc.confuse(scores[shown], truth[shown], threshold)
+    counts = confusion.confuse(scores[shown], truth[shown], threshold)
     plots.save(plots.draw_confusion(counts, (dataset.positive, negative)), out / f"confusion_{shown}.png")
 
 

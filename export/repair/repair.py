@@ -26,6 +26,7 @@ from cxr_edge.export.repair.sensitivity import rank_layers
 from cxr_edge.export.repair.simulation import QuantizedLayer
 from cxr_edge.metrics import roc
 from cxr_edge.metrics.budget import Budget, Drift
+from cxr_edge.metrics.confusion import is_positive
 from cxr_edge.runtimes.registry import open_content
 from cxr_edge.system.progress import Progress, say
 
@@ -79,7 +80,7 @@ def measure_drift(
     change = np.abs(scores.astype(np.float64) - reference)
     return Drift(
         films=len(scores),
-        flips=int(np.sum((scores >= threshold) != (reference >= threshold))),
+        flips=int(np.sum(is_positive(scores, threshold) != is_positive(reference, threshold))),
         auc_change=roc.auc(scores, positive) - roc.auc(reference, positive),
         max_change=float(change.max()),
         mean_change=float(change.mean()),

@@ -16,17 +16,16 @@ from click.testing import CliRunner
 
 from cxr_edge.benchmarks import run
 from cxr_edge.benchmarks.drift import image_set
-from cxr_edge.benchmarks.drift.drift_result import DriftReport
-from cxr_edge.benchmarks.drift.verdict import PASS, UNDECIDED
 from cxr_edge.benchmarks.report import report_files
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.drift_result import PASS, UNDECIDED, DriftReport
 from cxr_edge.benchmarks.run import BenchOptions
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.cli.main import main
 from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import BundleError, DataError, OutputError, RuntimeFailure, UsageError
-from cxr_edge.metrics import roc
+from cxr_edge.metrics import operating_point
 from cxr_edge.metrics.budget import Limits
 from cxr_edge.phantom.sets import write_folder
 from cxr_edge.system import files
@@ -138,7 +137,7 @@ def test_bench_fits_the_threshold_of_each_artifact_anew_on_val(
     positive = np.array([item.label == "covid" for item in val.items])
     transfer = _drift(result, INT8).transfer
     assert transfer.fitted_on == "val"
-    assert transfer.threshold == pytest.approx(roc.youden_threshold(scores, positive))
+    assert transfer.threshold == pytest.approx(operating_point.youden_threshold(scores, positive))
 
 
 def test_bench_fits_on_the_measured_films_where_there_are_no_others(copy: Copy, films: Dataset) -> None:

@@ -10,10 +10,9 @@ import numpy as np
 from click.testing import CliRunner
 
 from cxr_edge.benchmarks import run
-from cxr_edge.benchmarks.devices import registry
+from cxr_edge.benchmarks.devices import other_devices, registry
 from cxr_edge.benchmarks.devices.emulation import emulated
 from cxr_edge.benchmarks.devices.emulation.userland import Userland
-from cxr_edge.benchmarks.measure import other_devices
 from cxr_edge.benchmarks.report import report_files
 from cxr_edge.benchmarks.run import BenchOptions
 from cxr_edge.bundles.bundle import Bundle

@@ -24,14 +24,14 @@ OPTIONS = BenchOptions(min_runs=4, min_time_s=0.4, warmup_runs=1, batch=2)
 SCRIPT = """
 import dataclasses, sys
 from pathlib import Path
-from cxr_edge.benchmarks import bench
+from cxr_edge.benchmarks import run
 from cxr_edge.benchmarks.run import BenchOptions
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.data.dataset import open_dataset
 films = open_dataset("phantom").select(split="test")
 films = dataclasses.replace(films, items=films.items[:4])
 options = BenchOptions(min_runs=4, min_time_s=0.4, warmup_runs=1, batch=2)
-bench.run(Bundle.read(Path(sys.argv[1])), films, options, out=Path(sys.argv[2]))
+run.run(Bundle.read(Path(sys.argv[1])), films, options, out=Path(sys.argv[2]))
 """
 
 

@@ -9,19 +9,9 @@ import numpy as np
 
 from cxr_edge.benchmarks.drift import drift, gallery
 from cxr_edge.benchmarks.drift.drift import Answers, Truth
-from cxr_edge.benchmarks.measure.machine import Machine
 from cxr_edge.benchmarks.measure.percentiles import percentiles
-from cxr_edge.benchmarks.result.bench_result import (
-    ArtifactResult,
-    BenchOptions,
-    BenchResult,
-    Condition,
-    DataFacts,
-    DeviceReport,
-    Estimate,
-    LatencyReport,
-    ModelFacts,
-)
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchOptions, BenchResult, DataFacts, ModelFacts
+from cxr_edge.benchmarks.result.device_result import Condition, DeviceReport, Estimate, LatencyReport, Machine
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[31m"
 FLOAT, INT8, BROKEN = "model_float32.tflite", "model_int8.tflite", "model_int8.onnx"

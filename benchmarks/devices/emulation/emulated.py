@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from cxr_edge.benchmarks.devices import kit
-from cxr_edge.benchmarks.devices.base import CHOICES, EMULATED, DeviceOptions
+from cxr_edge.benchmarks.devices.base import CHOICES, DeviceOptions
 from cxr_edge.benchmarks.devices.emulation import userland
 from cxr_edge.benchmarks.devices.emulation.userland import Userland
 from cxr_edge.benchmarks.measure import worker_client
+from cxr_edge.benchmarks.result.device_result import EMULATED
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import UsageError
 

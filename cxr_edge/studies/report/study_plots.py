@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from cxr_edge.metrics import operating_point, paired, roc
-from cxr_edge.metrics.roc import Bools, Floats
+from cxr_edge.metrics import calibration, paired, roc
+from cxr_edge.metrics.confusion import Bools, Floats
 from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY
 
@@ -59,14 +59,14 @@ def draw_reliability(scores: Floats, positive: Bools, temperature: float, title:
     """Return how often films are positive against how probable the model says it is, plain and with the temperature."""
     figure, axes = _open(5.2, 5.0)
     axes.plot([0, 1], [0, 1], color="0.75", linewidth=1)
-    shown = (("as it is", scores), (f"temperature {temperature:.2f}", operating_point.soften(scores, temperature)))
+    shown = (("as it is", scores), (f"temperature {temperature:.2f}", calibration.soften(scores, temperature)))
     for colour, (name, values) in zip(COLOURS, shown, strict=False):
-        bins = operating_point.reliability(values, positive)
+        bins = calibration.reliability(values, positive)
         means = [found.score for found in bins]
         shares = np.array([found.positive.value for found in bins])
         reach = np.array([[found.positive.low, found.positive.high] for found in bins]).T
         error = float(paired.calibration_error(values[None].astype(np.float64), positive)[0])
-        label = f"{name}: calibration error {error:.3f}, log loss {operating_point.log_loss(values, positive):.3f}"
+        label = f"{name}: calibration error {error:.3f}, log loss {calibration.log_loss(values, positive):.3f}"
         axes.errorbar(means, shares, yerr=np.abs(reach - shares), fmt="o-", color=colour, capsize=2, label=label)
     axes.set(
         xlabel="mean probability in the bin", ylabel="part that is positive", title=title, xlim=(0, 1), ylim=(0, 1)

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from cxr_edge.benchmarks.drift.drift_result import DriftReport
-from cxr_edge.benchmarks.drift.verdict import Verdict, judge
+from cxr_edge.benchmarks.drift.verdict import judge
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.drift_result import DriftReport, Verdict
 from cxr_edge.errors import CxrEdgeError
 from cxr_edge.metrics import roc
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.system import files
 from cxr_edge.system.progress import say
 

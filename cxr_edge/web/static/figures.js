@@ -1,4 +1,4 @@
-// The arithmetic of the comparison, as in cxr_edge/metrics/roc.py.
+// The arithmetic of the comparison, as in cxr_edge/metrics.
 
 // Points (false, true positive rate) from the strictest threshold to the laxest; equal scores make one step.
 export function curve(scores, positive) {

@@ -19,7 +19,7 @@ from cxr_edge.benchmarks.drift.localisation import cover_cells
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import DataError
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.phantom.radiograph import lungs_of, render
 from cxr_edge.system.about import RESEARCH_ONLY
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cxr_edge.benchmarks.compare import Comparison, RowDifference, compare, describe
+from cxr_edge.benchmarks.compare import Comparison, RowDifference, compare
 from cxr_edge.benchmarks.report import report_files
+from cxr_edge.benchmarks.report.comparison import describe
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
 from cxr_edge.cli.main import main
 from cxr_edge.metrics import roc

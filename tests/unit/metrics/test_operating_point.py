@@ -1,4 +1,4 @@
-"""Temperature, reliability and operating points, against scores whose right answers are known."""
+"""Operating points against a search over every threshold there is."""
 
 from __future__ import annotations
 
@@ -8,104 +8,93 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxr_edge.errors import DataError, UsageError
-from cxr_edge.metrics import operating_point, roc
+from cxr_edge.metrics.confusion import Confusion, confuse
+from cxr_edge.metrics.operating_point import logits, sensitivity_threshold, steady_threshold, youden_threshold
+from tests.support.scores import draw
 
 
-def drawn(scale: float, films: int = 4000) -> tuple[np.ndarray, np.ndarray]:
-    """Scores whose logits are `scale` times what they ought to be, and the truth that the right ones gave."""
-    random = np.random.default_rng(0)
-    logits = random.normal(0, 2, films)
-    positive = random.random(films) < 1 / (1 + np.exp(-logits))
-    return 1 / (1 + np.exp(-scale * logits)), positive
+@pytest.mark.parametrize("seed", range(3))
+def test_youden_threshold_is_better_than_every_other(seed: int) -> None:
+    scores, _, positive = draw(seed)
+    scores = 1 / (1 + np.exp(-scores))
+    rates = [confuse(scores, positive, cut) for cut in (*scores, youden_threshold(scores, positive))]
+    gains = [rate.sensitivity + rate.specificity for rate in rates]
+
+    assert gains[-1] == pytest.approx(max(gains))
 
 
-@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
-def test_the_temperature_undoes_what_logits_were_multiplied_by(scale: float) -> None:
-    fitted = operating_point.fit(*drawn(scale))
-    assert fitted.temperature == pytest.approx(scale, rel=0.1)
+def test_youden_threshold_lies_in_the_middle_of_the_gap() -> None:
+    found = youden_threshold(np.array([0.1, 0.3, 0.7, 0.9]), np.array([False, False, True, True]))
+
+    assert found == pytest.approx(0.5)
 
 
-def test_no_other_temperature_has_a_lower_loss() -> None:
-    scores, positive = drawn(2.5, films=60)
-    fitted = operating_point.fit(scores, positive)
-    around = [fitted.temperature * factor for factor in (0.9, 0.99, 1.01, 1.1)]
-    losses = [operating_point.log_loss(operating_point.soften(scores, value), positive) for value in around]
-    assert fitted.log_loss_calibrated < min(losses)
-    assert fitted.log_loss_calibrated < fitted.log_loss
+@pytest.mark.parametrize("seed", range(5))
+def test_steady_threshold_is_the_widest_gap_that_is_as_good_as_the_best(seed: int) -> None:
+    scores, _, positive = draw(seed)
+    scores = 1 / (1 + np.exp(-scores))
+    chosen = steady_threshold(scores, positive)
+
+    def index(cut: float) -> float:
+        rates = confuse(scores, positive, cut)
+        return rates.sensitivity + rates.specificity - 1
+
+    def gap(cut: float) -> float:
+        return float(logits(scores[scores >= cut]).min() - logits(scores[scores < cut]).max())
+
+    best = confuse(scores, positive, youden_threshold(scores, positive))
+    error = math.sqrt(
+        best.sensitivity * (1 - best.sensitivity) / positive.sum()
+        + best.specificity * (1 - best.specificity) / (~positive).sum()
+    )
+    least = best.sensitivity + best.specificity - 1 - error
+    cuts = [cut for cut in scores if cut > scores.min() and index(cut) >= least]
+
+    assert index(chosen) >= least
+    assert len(cuts) > 2
+    assert gap(chosen) == pytest.approx(max(map(gap, cuts)))
+    assert gap(chosen) > gap(youden_threshold(scores, positive))
 
 
-def test_the_temperature_keeps_the_order_of_films() -> None:
-    scores, positive = drawn(3.0, films=200)
-    softened = operating_point.soften(scores, 3.0)
-    assert roc.auc(softened, positive) == roc.auc(scores, positive)
+def test_steady_threshold_lies_in_the_middle_between_logits() -> None:
+    scores = 1 / (1 + np.exp(-np.array([-3.0, -2.0, 4.0, 5.0])))
+
+    found = steady_threshold(scores, np.array([False, False, True, True]))
+
+    assert found == pytest.approx(1 / (1 + math.exp(-1.0)))
 
 
-def test_films_without_an_error_end_at_the_lowest_temperature_allowed() -> None:
-    fitted = operating_point.fit(np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True]))
-    assert fitted.temperature == pytest.approx(0.05, rel=1e-3)
+def test_steady_threshold_does_not_leave_a_point_that_is_better_beyond_chance() -> None:
+    # The gap below 0.5 is the widest by far, but calls a third of the negatives.
+    scores = np.concatenate([np.full(100, 0.01), np.full(50, 0.6), np.full(150, 0.7)])
+    positive = np.arange(300) >= 150
+
+    assert 0.6 < steady_threshold(scores, positive) < 0.7
 
 
-def test_scores_of_exactly_0_and_1_keep_the_loss_finite() -> None:
-    loss = operating_point.log_loss(np.array([0.0, 1.0]), np.array([True, True]))
-    assert loss == pytest.approx(-math.log(1e-7) / 2, rel=1e-6)
+@pytest.mark.parametrize("near", [0.0, 0.5, 1.0])
+def test_steady_threshold_parts_float32_scores_that_have_none_between_them(near: float) -> None:
+    low = np.float32(near) if near < 1 else np.nextafter(np.float32(1), np.float32(0))
+    scores = np.array([low, np.nextafter(low, np.float32(2))])
+    positive = np.array([False, True])
+
+    assert confuse(scores, positive, steady_threshold(scores, positive)) == Confusion(1, 0, 1, 0)
 
 
-def test_a_wanted_sensitivity_is_reached_by_the_highest_threshold_that_does() -> None:
-    scores, positive = drawn(1.0, films=300)
-    fitted = operating_point.fit(scores, positive, sensitivity=0.9)
-    assert roc.confuse(scores, positive, fitted.threshold).sensitivity >= 0.9
-    next_higher = np.sort(scores[positive & (scores > fitted.threshold)])[0] + 1e-9
-    assert roc.confuse(scores, positive, float(next_higher)).sensitivity < 0.9
-    assert fitted.rule == "sensitivity >= 0.9"
-
-
+@pytest.mark.parametrize("cut", [youden_threshold, steady_threshold])
 @pytest.mark.parametrize(
-    ("rule", "threshold"), [("youden", roc.youden_threshold), ("youden-1se", roc.steady_threshold)]
+    ("scores", "positive"),
+    # The best is to call none of these positive, and then all of them.
+    [([0.9, 0.8, 0.2, 0.1], [False, False, True, True]), ([0.5, 0.5, 0.5], [True, True, False])],
 )
-def test_without_a_wanted_sensitivity_the_point_is_the_rules(rule: str, threshold: Any) -> None:
-    scores, positive = drawn(1.0, films=300)
-    fitted = operating_point.fit(scores, positive, rule=rule)
-    assert (fitted.rule, fitted.threshold) == (rule, threshold(scores, positive))
-    assert operating_point.fit(scores, positive).rule == "youden-1se"
-
-
-def test_an_unknown_rule_is_refused_by_name() -> None:
-    with pytest.raises(UsageError, match="rule 'best': must be one of youden-1se, youden"):
-        operating_point.fit(*drawn(1.0, films=50), rule="best")
+def test_a_threshold_is_a_probability_where_no_cut_is_better_than_chance(
+    cut: Any, scores: list[float], positive: list[bool]
+) -> None:
+    assert cut(np.array(scores), np.array(positive)) == 1.0
 
 
 def test_a_sensitivity_of_1_calls_every_positive() -> None:
-    scores, positive = drawn(1.0, films=100)
-    threshold = roc.sensitivity_threshold(scores, positive, 1.0)
-    assert roc.confuse(scores, positive, threshold).sensitivity == 1.0
-
-
-@pytest.mark.parametrize("sensitivity", [0.0, -0.1, 1.1])
-def test_a_sensitivity_outside_its_range_is_refused(sensitivity: float) -> None:
-    with pytest.raises(UsageError, match="must lie above 0"):
-        operating_point.fit(*drawn(1.0, films=50), sensitivity=sensitivity)
-
-
-def test_one_class_alone_cannot_be_calibrated() -> None:
-    with pytest.raises(DataError, match="needs at least"):
-        operating_point.fit(np.array([0.2, 0.4]), np.array([True, True]))
-
-
-def test_bins_hold_every_film_once_and_follow_the_truth_of_true_probabilities() -> None:
-    scores, positive = drawn(1.0)
-    bins = operating_point.reliability(scores, positive)
-    assert sum(found.films for found in bins) == len(scores)
-    assert [found.films for found in bins] == [400] * 10
-    assert all(found.positive.low - 0.02 <= found.score <= found.positive.high + 0.02 for found in bins)
-
-
-def test_equal_scores_stay_in_one_bin() -> None:
-    bins = operating_point.reliability(np.array([0.3] * 50 + [0.9] * 2), np.array([False] * 50 + [True] * 2))
-    assert [found.films for found in bins] == [50, 2]
-
-
-def test_the_manifests_record_has_the_threshold_in_both_scales() -> None:
-    record = operating_point.fit(*drawn(2.0)).to_json()
-    logit = math.log(record["threshold"] / (1 - record["threshold"])) / record["temperature"]
-    assert record["threshold_calibrated"] == pytest.approx(1 / (1 + math.exp(-logit)))
+    scores, _, positive = draw(0)
+    scores = 1 / (1 + np.exp(-scores))
+    threshold = sensitivity_threshold(scores, positive, 1.0)
+    assert confuse(scores, positive, threshold).sensitivity == 1.0

@@ -12,7 +12,7 @@ from scipy import stats as scipy_stats
 from sklearn import metrics as sklearn_metrics
 from sklearn.calibration import calibration_curve
 
-from cxr_edge.metrics import paired
+from cxr_edge.metrics import intervals, paired
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -45,7 +45,7 @@ def test_mcnemar_of_very_many_films_is_near_the_normal_approximation() -> None:
 @pytest.mark.parametrize(("count", "total"), [(0, 8), (3, 8), (54, 60), (60, 60)])
 def test_proportion_is_scipys_wilson_interval(count: int, total: int) -> None:
     wanted = scipy_stats.binomtest(count, total).proportion_ci(method="wilson")
-    found = paired.proportion(count, total)
+    found = intervals.proportion(count, total)
     assert (found.value, found.low, found.high) == pytest.approx((count / total, wanted.low, wanted.high), abs=1e-9)
 
 

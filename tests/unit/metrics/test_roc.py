@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from statistics import NormalDist
 from typing import Any
 
@@ -11,19 +10,10 @@ import numpy.typing as npt
 import pytest
 
 from cxr_edge.errors import DataError
-from cxr_edge.metrics.roc import (
-    Confusion,
-    Interval,
-    auc,
-    auc_change,
-    auc_interval,
-    confuse,
-    logits,
-    roc_curve,
-    steady_threshold,
-    summarise,
-    youden_threshold,
-)
+from cxr_edge.metrics.intervals import Interval
+from cxr_edge.metrics.operating_point import steady_threshold, youden_threshold
+from cxr_edge.metrics.roc import auc, auc_change, auc_interval, roc_curve
+from tests.support.scores import draw
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -65,15 +55,6 @@ def count_variance(wins: Floats) -> float:
     of_rows = sum((row - wins.mean()) ** 2 for row in rows) / (len(rows) - 1)
     of_columns = sum((column - wins.mean()) ** 2 for column in columns) / (len(columns) - 1)
     return float(of_rows / len(rows) + of_columns / len(columns))
-
-
-def draw(seed: int, *, ties: bool = False) -> tuple[Floats, Floats, Bools]:
-    """Return two correlated scores of some films and which of these are positive."""
-    rng = np.random.default_rng(seed)
-    positive = rng.permutation(np.arange(37) < 14)
-    common = rng.normal(size=37) + positive
-    first, second = (common + 0.6 * rng.normal(size=37) for _ in range(2))
-    return (first.round(), second.round(), positive) if ties else (first, second, positive)
 
 
 def error_of(interval: Interval) -> float:
@@ -200,106 +181,6 @@ def test_roc_curve_encloses_the_auc(seed: int) -> None:
     assert np.diff(false) @ (true[1:] + true[:-1]) / 2 == pytest.approx(auc(scores, positive))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_youden_threshold_is_better_than_every_other(seed: int) -> None:
-    scores, _, positive = draw(seed)
-    scores = 1 / (1 + np.exp(-scores))
-    rates = [confuse(scores, positive, cut) for cut in (*scores, youden_threshold(scores, positive))]
-    gains = [rate.sensitivity + rate.specificity for rate in rates]
-
-    assert gains[-1] == pytest.approx(max(gains))
-
-
-def test_youden_threshold_lies_in_the_middle_of_the_gap() -> None:
-    found = youden_threshold(np.array([0.1, 0.3, 0.7, 0.9]), np.array([False, False, True, True]))
-
-    assert found == pytest.approx(0.5)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_steady_threshold_is_the_widest_gap_that_is_as_good_as_the_best(seed: int) -> None:
-    scores, _, positive = draw(seed)
-    scores = 1 / (1 + np.exp(-scores))
-    chosen = steady_threshold(scores, positive)
-
-    def index(cut: float) -> float:
-        rates = confuse(scores, positive, cut)
-        return rates.sensitivity + rates.specificity - 1
-
-    def gap(cut: float) -> float:
-        return float(logits(scores[scores >= cut]).min() - logits(scores[scores < cut]).max())
-
-    best = confuse(scores, positive, youden_threshold(scores, positive))
-    error = math.sqrt(
-        best.sensitivity * (1 - best.sensitivity) / positive.sum()
-        + best.specificity * (1 - best.specificity) / (~positive).sum()
-    )
-    least = best.sensitivity + best.specificity - 1 - error
-    cuts = [cut for cut in scores if cut > scores.min() and index(cut) >= least]
-
-    assert index(chosen) >= least
-    assert len(cuts) > 2
-    assert gap(chosen) == pytest.approx(max(map(gap, cuts)))
-    assert gap(chosen) > gap(youden_threshold(scores, positive))
-
-
-def test_steady_threshold_lies_in_the_middle_between_logits() -> None:
-    scores = 1 / (1 + np.exp(-np.array([-3.0, -2.0, 4.0, 5.0])))
-
-    found = steady_threshold(scores, np.array([False, False, True, True]))
-
-    assert found == pytest.approx(1 / (1 + math.exp(-1.0)))
-
-
-def test_steady_threshold_does_not_leave_a_point_that_is_better_beyond_chance() -> None:
-    # The gap below 0.5 is the widest by far, but calls a third of the negatives.
-    scores = np.concatenate([np.full(100, 0.01), np.full(50, 0.6), np.full(150, 0.7)])
-    positive = np.arange(300) >= 150
-
-    assert 0.6 < steady_threshold(scores, positive) < 0.7
-
-
-@pytest.mark.parametrize("near", [0.0, 0.5, 1.0])
-def test_steady_threshold_parts_float32_scores_that_have_none_between_them(near: float) -> None:
-    low = np.float32(near) if near < 1 else np.nextafter(np.float32(1), np.float32(0))
-    scores = np.array([low, np.nextafter(low, np.float32(2))])
-    positive = np.array([False, True])
-
-    assert confuse(scores, positive, steady_threshold(scores, positive)) == Confusion(1, 0, 1, 0)
-
-
-@pytest.mark.parametrize("cut", [youden_threshold, steady_threshold])
-@pytest.mark.parametrize(
-    ("scores", "positive"),
-    # The best is to call none of these positive, and then all of them.
-    [([0.9, 0.8, 0.2, 0.1], [False, False, True, True]), ([0.5, 0.5, 0.5], [True, True, False])],
-)
-def test_a_threshold_is_a_probability_where_no_cut_is_better_than_chance(
-    cut: Any, scores: list[float], positive: list[bool]
-) -> None:
-    assert cut(np.array(scores), np.array(positive)) == 1.0
-
-
-def test_confuse_calls_a_score_at_the_threshold_positive() -> None:
-    scores, positive = np.array([0.5, 0.4, 0.5, 0.9]), np.array([True, True, False, False])
-
-    assert confuse(scores, positive, 0.5) == Confusion(1, 2, 0, 1)
-
-
-def test_confuse_gives_the_rates_of_its_counts() -> None:
-    found = Confusion(true_positive=30, false_positive=10, true_negative=40, false_negative=20)
-
-    assert (found.sensitivity, found.specificity, found.accuracy) == (0.6, 0.8, 0.7)
-
-
-def test_confuse_tells_float32_scores_apart_that_have_none_between_them() -> None:
-    low = np.float32(0.5)
-    scores = np.array([low, np.nextafter(low, np.float32(1))])
-    positive = np.array([False, True])
-
-    assert confuse(scores, positive, youden_threshold(scores, positive)) == Confusion(1, 0, 1, 0)
-
-
 @pytest.mark.parametrize("figure", [auc, auc_interval, roc_curve, steady_threshold, youden_threshold])
 def test_figures_need_both_classes(figure: Any) -> None:
     with pytest.raises(DataError, match="3 positive and 0 negative films"):
@@ -311,11 +192,6 @@ def test_figures_need_both_classes(figure: Any) -> None:
 def test_figures_refuse_scores_that_are_not_finite(figure: Any, broken: float) -> None:
     with pytest.raises(DataError, match="NaN or infinity"):
         figure(np.array([0.1, broken, 0.3, 0.4]), np.array([True, True, False, False]))
-
-
-def test_confuse_refuses_nan_which_would_pass_for_a_negative() -> None:
-    with pytest.raises(DataError, match="NaN"):
-        confuse(np.array([0.1, np.nan]), np.array([True, False]), 0.5)
 
 
 def test_intervals_need_two_films_of_each_class() -> None:
@@ -330,14 +206,3 @@ def test_intervals_need_two_films_of_each_class() -> None:
 def test_auc_of_no_films_is_a_data_error() -> None:
     with pytest.raises(DataError, match="0 positive and 0 negative films"):
         auc(np.zeros(0), np.zeros(0, np.bool_))
-
-
-def test_summarise_gives_figures_within_sources_that_hold_both_classes() -> None:
-    scores = np.array([0.9, 0.8, 0.3, 0.2, 0.6, 0.7])
-    positive = np.array([True, True, False, False, True, True])
-    found = summarise(scores, positive, ["a", "a", "a", "a", "b", "b"], 0.65)
-
-    assert list(found["within_source"]) == ["a"]
-    assert (found["auc"], found["within_source"]["a"]["auc"]) == (1.0, 1.0)
-    assert (found["sensitivity"], found["specificity"], found["threshold"]) == (0.75, 1.0, 0.65)
-    assert (found["positive_films"], found["negative_films"]) == (4, 2)

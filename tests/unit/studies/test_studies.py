@@ -15,7 +15,7 @@ from PIL import Image
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import BundleError, DataError, RuntimeFailure, UsageError
-from cxr_edge.metrics import roc
+from cxr_edge.metrics import operating_point, roc
 from cxr_edge.studies import calibrate, gradcam, scoring, weights
 from cxr_edge.studies.augmentation import SheetOptions, draw_sheet
 from cxr_edge.studies.jobs import FOLDER, Engine, Job, Record, run_all
@@ -151,7 +151,7 @@ def test_a_report_has_the_threshold_of_val_and_the_figures_of_test(films: Datase
     scores = scores_of(films, 1.0)
     figures = scoring.report(films, scores)
     val, test = (np.array(scores[split]) for split in ("val", "test"))
-    assert figures["threshold"] == roc.youden_threshold(val, truth_of(films, "val").positive)
+    assert figures["threshold"] == operating_point.youden_threshold(val, truth_of(films, "val").positive)
     assert figures["auc"] == roc.auc(test, truth_of(films, "test").positive)
     assert set(figures["within_source"]) == {"phantom-a", "phantom-b", "phantom-c"}
 

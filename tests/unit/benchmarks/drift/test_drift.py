@@ -11,8 +11,8 @@ import pytest
 
 from cxr_edge.benchmarks.drift import drift, gallery
 from cxr_edge.benchmarks.drift.drift import Answers, Truth
-from cxr_edge.benchmarks.drift.drift_result import Change, DriftReport
 from cxr_edge.benchmarks.result.bench_result import BenchOptions
+from cxr_edge.benchmarks.result.drift_result import Change, DriftReport
 from cxr_edge.errors import DataError
 
 POSITIVE = np.array([True, True, True, False, False, False])

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pytest
 from scipy.stats import norm
 
-from cxr_edge.benchmarks.drift.verdict import FAIL, PASS, UNDECIDED, judge
+from cxr_edge.benchmarks.drift.verdict import judge
+from cxr_edge.benchmarks.result.drift_result import FAIL, PASS, UNDECIDED
 from cxr_edge.metrics import roc
 
 Floats = npt.NDArray[np.float64]

@@ -9,7 +9,8 @@ import pytest
 
 from cxr_edge.benchmarks.measure import cpu_state, latency, machine, timing_warnings
 from cxr_edge.benchmarks.measure.latency import Subject
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, Condition, LatencyReport
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult
+from cxr_edge.benchmarks.result.device_result import Condition, LatencyReport
 from cxr_edge.processes.cores import count_cores
 
 CALM = Condition((0, 1), "performance", 1500.0, 50.0, ())

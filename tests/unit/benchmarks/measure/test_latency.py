@@ -10,7 +10,8 @@ from cxr_edge.benchmarks import run
 from cxr_edge.benchmarks.devices import registry
 from cxr_edge.benchmarks.measure import latency
 from cxr_edge.benchmarks.measure.latency import Subject
-from cxr_edge.benchmarks.result.bench_result import BenchOptions, LatencyReport
+from cxr_edge.benchmarks.result.bench_result import BenchOptions
+from cxr_edge.benchmarks.result.device_result import LatencyReport
 from cxr_edge.bundles.manifest import Artifact
 
 SUBJECT = Subject("a.tflite", "tflite", "cpu", 1)

@@ -15,12 +15,13 @@ from xml.etree import ElementTree
 import pytest
 
 from cxr_edge.benchmarks.drift import gallery
-from cxr_edge.benchmarks.report import drift_plots, formats, junit, page, plots, report_files
+from cxr_edge.benchmarks.report import csv_table, junit, markdown_page, report_files
+from cxr_edge.benchmarks.report.page import bench_page, drift_plots
 from cxr_edge.benchmarks.result import phrases
 from cxr_edge.benchmarks.result.bench_result import BenchResult, BudgetReport, Miss
 from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import DataError
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.system.about import RESEARCH_ONLY
 from tests.support.benches import BROKEN, FILMS, HOSTILE, INT8, latency, make_result, rename, with_devices
 
@@ -156,13 +157,13 @@ def test_table_obeys_no_control_character_of_a_name(result: BenchResult) -> None
 
 
 def test_page_shows_hostile_names_as_text(result: BenchResult) -> None:
-    seen = _Page(page.render(rename(result, HOSTILE), {}))
+    seen = _Page(bench_page.render(rename(result, HOSTILE), {}))
     assert "script" not in seen.tags
     assert seen.shown.count("<script>alert(1)</script>") > 10
 
 
 def test_page_loads_nothing(result: BenchResult) -> None:
-    seen = _Page(page.render(result, {}))
+    seen = _Page(bench_page.render(result, {}))
     assert not {"link", "script", "iframe", "object", "use"} & set(seen.tags)
     assert not [name for name, _ in seen.attributes if name == "href" or name.startswith("on")]
     assert all(value.startswith("data:image/jpeg;base64,") for name, value in seen.attributes if name == "src")
@@ -170,7 +171,7 @@ def test_page_loads_nothing(result: BenchResult) -> None:
 
 
 def test_page_has_all_plots_and_says_it_is_for_research_only(result: BenchResult) -> None:
-    seen = _Page(page.render(result, {}))
+    seen = _Page(bench_page.render(result, {}))
     assert [value for name, value in seen.attributes if name == "aria-label" and value != "Scores from 0 to 1"] == [
         "Change of AUC of each artifact against the margin",
         "ROC curves of all artifacts",
@@ -188,14 +189,14 @@ def test_page_shows_the_gallery_with_the_films_and_the_maps_over_them() -> None:
     named = dict(zip(result.data.films, ids, strict=True))
     shown = tuple(dataclasses.replace(entry, film=named[entry.film]) for entry in result.gallery[:2])
     result = dataclasses.replace(result, gallery=shown, data=dataclasses.replace(result.data, films=ids))
-    seen = _Page(page.render(result, gallery.draw(shown, films)))
+    seen = _Page(bench_page.render(result, gallery.draw(shown, films)))
     # The film, and the maps of the two artifacts that have one.
     assert seen.tags.count("img") == 6
     assert "This page holds films of the data set. Pass it on only where their licences allow." in seen.shown
 
 
 def test_page_without_pictures_keeps_the_scores_of_the_gallery(result: BenchResult) -> None:
-    seen = _Page(page.render(result, {}))
+    seen = _Page(bench_page.render(result, {}))
     assert "img" not in seen.tags
     assert seen.tags.count("article") == len(result.gallery)
     assert "This page holds films" not in seen.shown
@@ -216,13 +217,13 @@ def test_page_and_table_say_when_every_source_has_one_class_only(result: BenchRe
     )
     changed = dataclasses.replace(result, artifacts=rows, data=dataclasses.replace(result.data, sources=sources))
     wanted = "archive, clinic: films of one class only, so the AUC of all films"
-    assert wanted in _Page(page.render(changed, {})).shown
+    assert wanted in _Page(bench_page.render(changed, {})).shown
     assert wanted in " ".join(report_files.table(changed).split())
 
 
 def test_page_shows_a_missed_budget_and_each_miss(result: BenchResult) -> None:
     budget = BudgetReport({"p90_ms": 5.0}, (INT8,), (Miss(INT8, "p90_ms", "p90 16 ms, 5 may"),))
-    shown = _Page(page.render(dataclasses.replace(result, budget=budget), {})).shown
+    shown = _Page(bench_page.render(dataclasses.replace(result, budget=budget), {})).shown
     assert "Budget (p90_ms 5) missed." in shown
     assert f"{INT8}: p90 16 ms, 5 may" in shown
 
@@ -240,7 +241,7 @@ def test_page_draws_a_perfect_classifier_in_the_corner_that_matters(result: Benc
 
 def test_page_stands_when_nothing_was_timed(result: BenchResult) -> None:
     rows = tuple(dataclasses.replace(row, latencies=()) for row in result.artifacts)
-    assert "Nothing was timed." in page.render(dataclasses.replace(result, artifacts=rows), {})
+    assert "Nothing was timed." in bench_page.render(dataclasses.replace(result, artifacts=rows), {})
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.1234, "0.12"), (9.999, "10.0"), (12.34, "12.3"), (1234.5, "1234")])
@@ -253,7 +254,7 @@ def test_format_interval_has_no_negative_zero() -> None:
 
 
 def test_csv_has_a_record_for_every_artifact_and_thread_count(result: BenchResult) -> None:
-    records = list(csv.DictReader(io.StringIO(formats.to_csv(result))))
+    records = list(csv.DictReader(io.StringIO(csv_table.to_csv(result))))
     assert [(record["artifact"], record["threads"]) for record in records] == [
         ("model_float32.tflite", "1"),
         (INT8, "1"),
@@ -269,12 +270,12 @@ def test_csv_has_a_record_for_every_artifact_and_thread_count(result: BenchResul
 
 def test_csv_keeps_a_spreadsheet_from_running_a_name(result: BenchResult) -> None:
     rows = (dataclasses.replace(result.artifacts[0], name="=1+1"),)
-    records = list(csv.DictReader(io.StringIO(formats.to_csv(dataclasses.replace(result, artifacts=rows)))))
+    records = list(csv.DictReader(io.StringIO(csv_table.to_csv(dataclasses.replace(result, artifacts=rows)))))
     assert records[0]["artifact"] == "'=1+1"
 
 
 def test_markdown_has_a_row_for_every_artifact_and_the_research_only_line(result: BenchResult) -> None:
-    shown = formats.to_markdown(result)
+    shown = markdown_page.to_markdown(result)
     assert f"**{RESEARCH_ONLY}**" in shown
     assert "| model\\_int8.tflite | 3.20 |" in shown
     assert "## Latency and memory, measured" in shown
@@ -282,7 +283,7 @@ def test_markdown_has_a_row_for_every_artifact_and_the_research_only_line(result
 
 
 def test_markdown_shows_hostile_names_as_text(result: BenchResult) -> None:
-    shown = formats.to_markdown(rename(result, HOSTILE + "| `x` \n# y"))
+    shown = markdown_page.to_markdown(rename(result, HOSTILE + "| `x` \n# y"))
     assert "<script" not in shown.replace("\\<script", "")
     assert "\n# y" not in shown
     heads = [line for line in shown.splitlines() if line.startswith("| model")]
@@ -324,15 +325,9 @@ def test_no_table_or_plot_mixes_what_was_measured_with_what_was_not(result: Benc
     estimated = dataclasses.replace(latency(scale=50), kind="estimated", device="pi-estimate:pi4")
     row = dataclasses.replace(result.artifacts[1], latencies=(latency(), estimated))
     mixed = dataclasses.replace(result, artifacts=(result.artifacts[0], row))
-    lines = report_files.table(mixed).splitlines()
-    at = lines.index("estimated")
-    assert [line.split()[:2] for line in lines if "pi-estimate:pi4" in line] == [[INT8, "pi-estimate:pi4"]]
-    assert "pi-estimate:pi4" in lines[at + 3]
-    assert "pi-estimate" not in plots.draw_latency(mixed)
-    seen = _Page(page.render(mixed, {})).shown
-    assert "Latency and memory, measured" in seen
-    assert "Latency and memory, estimated" in seen
-    assert "## Latency and memory, estimated" in formats.to_markdown(mixed)
+    # Reports take every latency as measured, so a result that says otherwise is no result.
+    with pytest.raises(DataError, match="measured in every one of 'latencies'"):
+        BenchResult.from_json(json.loads(json.dumps(mixed.to_json())), where="bench.json")
 
 
 def test_docs_name_every_key_of_the_schema(result: BenchResult) -> None:

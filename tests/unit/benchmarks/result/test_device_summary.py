@@ -11,9 +11,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cxr_edge.benchmarks.report import formats, junit, page, plots, report_files
+from cxr_edge.benchmarks.report import csv_table, junit, markdown_page, report_files
+from cxr_edge.benchmarks.report.page import bench_page, plots
 from cxr_edge.benchmarks.result import device_summary
-from cxr_edge.benchmarks.result.bench_result import BenchResult, Condition
+from cxr_edge.benchmarks.result.bench_result import BenchResult
+from cxr_edge.benchmarks.result.device_result import Condition
+from cxr_edge.benchmarks.result.predictions_source import Predictions, find_gap
 from cxr_edge.errors import DataError
 from tests.support.benches import FLOAT, HOSTILE, INT8, make_result, rename, with_devices
 
@@ -58,8 +61,9 @@ def test_explain_gives_each_reason_once_and_names_whom_it_is_for(result: BenchRe
 
 def test_find_gap_is_the_largest_difference_from_the_same_file_here(result: BenchResult) -> None:
     emulated, estimated, _ = device_summary.group(result)
-    assert device_summary.find_gap(*emulated.rows[0]) == pytest.approx(0.25)
-    assert device_summary.find_gap(*estimated.rows[0]) is None
+    row, found = emulated.rows[0]
+    assert find_gap(Predictions(row, found.drift)) == pytest.approx(0.25)
+    assert find_gap(Predictions(estimated.rows[0][0], estimated.rows[0][1].drift)) is None
 
 
 def test_observe_gives_ranges_and_tells_no_throttling_from_nothing_told() -> None:
@@ -74,7 +78,7 @@ def test_observe_gives_ranges_and_tells_no_throttling_from_nothing_told() -> Non
 
 
 def test_page_has_a_section_for_each_kind_of_figure(result: BenchResult) -> None:
-    shown = _sections(page.render(result, {}))
+    shown = _sections(bench_page.render(result, {}))
     assert "about" not in shown["Latency and memory, measured"]
     assert "21.5 17.0 to 31.0 a table" in shown["pi-estimate:pi4, estimated"]
     assert "0.25" in shown["pi-emulated:a72, emulated"]
@@ -84,7 +88,7 @@ def test_page_has_a_section_for_each_kind_of_figure(result: BenchResult) -> None
 
 
 def test_page_shows_intervals_throughput_coverage_and_conditions(result: BenchResult) -> None:
-    shown = _sections(page.render(result, {}))["Latency and memory, measured"]
+    shown = _sections(bench_page.render(result, {}))["Latency and memory, measured"]
     p50 = result.artifacts[1].latencies[0].p50
     assert f"{p50.value:.1f} [{p50.low:.1f}, {p50.high:.1f}]" in shown
     assert "196 at 8" in shown
@@ -92,12 +96,12 @@ def test_page_shows_intervals_throughput_coverage_and_conditions(result: BenchRe
 
 
 def test_page_draws_the_interval_of_the_p90_as_the_error_bar(result: BenchResult) -> None:
-    wide = _bar_width(page.render(result, {}))
+    wide = _bar_width(bench_page.render(result, {}))
     timed = result.artifacts[1].latencies[0]
     narrow = dataclasses.replace(timed, p90=dataclasses.replace(timed.p90, low=timed.p90.value, high=timed.p90.value))
     rows = (result.artifacts[0], dataclasses.replace(result.artifacts[1], latencies=(narrow,)))
     assert wide > 1
-    assert _bar_width(page.render(dataclasses.replace(result, artifacts=rows), {})) == pytest.approx(0)
+    assert _bar_width(bench_page.render(dataclasses.replace(result, artifacts=rows), {})) == pytest.approx(0)
 
 
 def _bar_width(markup: str) -> float:
@@ -114,7 +118,7 @@ def test_plot_of_latencies_holds_what_was_measured_alone(result: BenchResult) ->
 
 
 def test_csv_keeps_emulated_and_estimated_figures_out_of_the_measured_columns(result: BenchResult) -> None:
-    records = [row for row in csv.DictReader(io.StringIO(formats.to_csv(result))) if row["artifact"] == INT8]
+    records = [row for row in csv.DictReader(io.StringIO(csv_table.to_csv(result))) if row["artifact"] == INT8]
     kinds = [(record["device"], record["kind"], record["threads"]) for record in records]
     assert kinds == [
         ("cpu", "measured", "1"),
@@ -138,7 +142,7 @@ def test_csv_has_the_drift_of_the_device_that_was_timed(result: BenchResult) -> 
     there = dataclasses.replace(there, drift=dataclasses.replace(there.drift, accuracy=0.125))
     timed = tuple(dataclasses.replace(row.latencies[0], device=device) for device in ("cpu", "gpu:webgpu"))
     changed = dataclasses.replace(row, latencies=timed, elsewhere=(there,))
-    found = csv.DictReader(io.StringIO(formats.to_csv(dataclasses.replace(result, artifacts=(changed,)))))
+    found = csv.DictReader(io.StringIO(csv_table.to_csv(dataclasses.replace(result, artifacts=(changed,)))))
     assert [(record["device"], record["accuracy"]) for record in found] == [
         ("cpu", str(row.drift.accuracy)),
         ("gpu:webgpu", "0.125"),
@@ -146,7 +150,7 @@ def test_csv_has_the_drift_of_the_device_that_was_timed(result: BenchResult) -> 
 
 
 def test_csv_has_intervals_and_conditions(result: BenchResult) -> None:
-    record = next(item for item in csv.DictReader(io.StringIO(formats.to_csv(result))) if item["artifact"] == INT8)
+    record = next(item for item in csv.DictReader(io.StringIO(csv_table.to_csv(result))) if item["artifact"] == INT8)
     p99 = result.artifacts[1].latencies[0].p99
     assert (float(record["p99_low_ms"]), float(record["p99_high_ms"])) == (p99.low, p99.high)
     assert (record["clock_mhz"], record["throttling"], record["coverage"], record["films_per_s"]) == (
@@ -155,7 +159,7 @@ def test_csv_has_intervals_and_conditions(result: BenchResult) -> None:
 
 
 def test_markdown_has_a_table_for_each_device(result: BenchResult) -> None:
-    shown = formats.to_markdown(result)
+    shown = markdown_page.to_markdown(result)
     estimated = shown.partition("## pi-estimate:pi4, estimated")[2].partition("##")[0]
     assert "| model\\_int8.tflite | 21.5 | 17.0 | 31.0 | a table |" in estimated
     assert shown.count("21.5") == 1
@@ -185,7 +189,7 @@ def test_table_has_a_block_for_each_device_and_fits_120_columns(result: BenchRes
 
 def test_no_form_obeys_a_hostile_name_of_a_device(result: BenchResult) -> None:
     hostile = rename(result, HOSTILE)
-    assert "<script" not in page.render(hostile, {})
-    assert "<script" not in formats.to_markdown(hostile).replace("\\<script", "")
+    assert "<script" not in bench_page.render(hostile, {})
+    assert "<script" not in markdown_page.to_markdown(hostile).replace("\\<script", "")
     assert "\x1b" not in report_files.table(hostile)
     ElementTree.fromstring(junit.to_junit(hostile))

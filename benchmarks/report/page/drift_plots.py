@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cxr_edge.benchmarks.drift.drift_result import DriftReport
-from cxr_edge.benchmarks.report.plots import (
+from cxr_edge.benchmarks.report.page.plots import (
     LEFT_PX,
     RIGHT_PX,
     TOP_PX,
@@ -22,8 +21,9 @@ from cxr_edge.benchmarks.report.plots import (
     title,
 )
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
-from cxr_edge.metrics import paired, roc
-from cxr_edge.metrics.roc import Bools
+from cxr_edge.benchmarks.result.drift_result import DriftReport
+from cxr_edge.metrics import intervals, paired, roc
+from cxr_edge.metrics.confusion import Bools
 from cxr_edge.report.svg import Axis, decimal_axis, element, text
 
 __all__ = ["draw_changes", "draw_roc", "draw_scores"]
@@ -140,8 +140,8 @@ def _band(row: ArtifactResult, drift: DriftReport, positive: Bools, across: Axis
 
 def _operating_point(row: ArtifactResult, drift: DriftReport, positive: Bools, across: Axis, up: Axis) -> str:
     many, few = int(positive.sum()), int((~positive).sum())
-    sensitivity = paired.proportion(round(drift.sensitivity * many), many)
-    false = paired.proportion(round((1 - drift.specificity) * few), few)
+    sensitivity = intervals.proportion(round(drift.sensitivity * many), many)
+    false = intervals.proportion(round((1 - drift.specificity) * few), few)
     x, y = across.place(false.value), up.place(sensitivity.value)
     kind = f"bar {style_of(row)}"
     sides = [across.place(min(value, across.high)) for value in (false.low, false.high)]

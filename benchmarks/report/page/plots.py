@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from cxr_edge.benchmarks.drift.drift_result import DriftReport
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, LatencyReport
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.device_result import LatencyReport
+from cxr_edge.benchmarks.result.drift_result import DriftReport
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.report.svg import Axis, decimal_axis, element, log_axis, text
 
 __all__ = [
@@ -58,7 +59,7 @@ def mark(row: ArtifactResult, x: float, y: float, size: float = 5.0) -> str:
 
 def draw_latency(result: BenchResult) -> str:
     """Return a strip of run times for each artifact, device and thread count that was measured, and p50, p90, p99."""
-    strips = [(row, item) for row in result.artifacts for item in row.latencies if item.kind == "measured"]
+    strips = [(row, item) for row in result.artifacts for item in row.latencies]
     if not strips:
         return nothing("Nothing was timed.")
     times = [time for _, latency in strips for turn in latency.times_ms for time in turn]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from cxr_edge.benchmarks.drift.gallery import Pictures
-from cxr_edge.benchmarks.drift.verdict import FAIL, PASS
-from cxr_edge.benchmarks.report import device_sections, drift_plots, gallery_section, marks, plots, sections
+from cxr_edge.benchmarks.report.page import device_sections, drift_plots, drift_sections, gallery_section, marks, plots
 from cxr_edge.benchmarks.result import phrases
-from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, LatencyReport
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
+from cxr_edge.benchmarks.result.drift_result import FAIL, PASS
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.report.html import document, figure, section
 from cxr_edge.report.svg import element, text
 from cxr_edge.system.about import RESEARCH_ONLY
@@ -54,12 +54,12 @@ def _budget(result: BenchResult) -> str:
 
 
 def _sections(result: BenchResult, pictures: Mapping[str, Pictures]) -> Iterator[str]:
-    yield sections.show_drift(result)
-    yield sections.show_operating_points(result)
-    yield from device_sections.show_latency(result)
+    yield drift_sections.show_drift(result)
+    yield drift_sections.show_operating_points(result)
+    yield device_sections.show_latency(result)
     yield from device_sections.show_elsewhere(result)
     # One device and thread count for all: times of two would be no comparison of artifacts.
-    timed = [item for row in result.artifacts for item in _measured(row)]
+    timed = [item for row in result.artifacts for item in row.latencies]
     place = (timed[0].device, timed[0].threads) if timed else None
     where = f", {phrases.name_threads(*place)}" if place else ""
     panels = (
@@ -70,8 +70,8 @@ def _sections(result: BenchResult, pictures: Mapping[str, Pictures]) -> Iterator
     )
     figures = (figure(title, picture) for title, picture in panels)
     yield section("Plots", _legend(result), element("div", *figures, class_="plots"))
-    yield sections.show_sources(result)
-    yield sections.show_localisation(result)
+    yield drift_sections.show_sources(result)
+    yield drift_sections.show_localisation(result)
     yield gallery_section.show_gallery(result, pictures)
     yield device_sections.show_card(result)
 
@@ -93,13 +93,9 @@ def _p90_at(place: tuple[str, int] | None) -> Callable[[ArtifactResult], Interva
     """Return the cost "p90 on this device with so many threads", None for an artifact that was not timed there."""
 
     def p90_ms(row: ArtifactResult) -> Interval | None:
-        return next((item.p90 for item in _measured(row) if (item.device, item.threads) == place), None)
+        return next((item.p90 for item in row.latencies if (item.device, item.threads) == place), None)
 
     return p90_ms
-
-
-def _measured(row: ArtifactResult) -> Iterator[LatencyReport]:
-    return (item for item in row.latencies if item.kind == "measured")
 
 
 def _size_mb(row: ArtifactResult) -> Interval:

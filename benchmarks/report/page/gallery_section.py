@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cxr_edge.benchmarks.drift.drift_result import GalleryFilm
 from cxr_edge.benchmarks.drift.gallery import Pictures
-from cxr_edge.benchmarks.report import drift_plots, marks
+from cxr_edge.benchmarks.report.page import drift_plots, marks
 from cxr_edge.benchmarks.result.bench_result import BenchResult
+from cxr_edge.benchmarks.result.drift_result import GalleryFilm
+from cxr_edge.metrics.confusion import is_positive
 from cxr_edge.report.html import note, section
 from cxr_edge.report.svg import element, text
 
@@ -46,7 +47,7 @@ def _card(entry: GalleryFilm, result: BenchResult, pictures: Pictures | None) ->
         "h3", element("span", text(truth), class_="truth"), text(f" {result.data.sources[row]}"), class_=kind
     )
     scored = [(item, item.drift.scores[row]) for item in result.artifacts if item.drift is not None]
-    called = {item.name: score >= result.model.threshold for item, score in scored}
+    called = {item.name: bool(is_positive(score, result.model.threshold)) for item, score in scored}
     lines = (
         element(
             "li",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
-from cxr_edge.benchmarks.devices import base, registry
-from cxr_edge.benchmarks.devices.base import Device, DeviceOptions
+from cxr_edge.benchmarks.devices import registry
+from cxr_edge.benchmarks.devices.base import DeviceOptions
 from cxr_edge.benchmarks.devices.estimate import EstimateDevice
-from cxr_edge.benchmarks.drift.drift_result import DriftReport
-from cxr_edge.benchmarks.result.bench_result import BenchOptions, DeviceReport, Estimate
+from cxr_edge.benchmarks.measure.device import Device
+from cxr_edge.benchmarks.result.bench_result import BenchOptions
+from cxr_edge.benchmarks.result.device_result import EMULATED, HERE, MEASURED, DeviceReport, Estimate
+from cxr_edge.benchmarks.result.drift_result import DriftReport
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import DataError, DeviceError, RuntimeFailure
@@ -40,9 +42,9 @@ def measure(
     """Return each artifact's reports of the devices, and the reasons of those that failed there."""
     reports: dict[str, list[DeviceReport]] = {}
     failures: dict[str, list[str]] = {}
-    others = [device for device in opened if device.name not in base.HERE]
+    others = [device for device in opened if device.name not in HERE]
     for device in others:
-        if device.kind == base.EMULATED:
+        if device.kind == EMULATED:
             say(
                 f"{device.name}: an emulator takes seconds for each film and artifact; with fewer films (--data) it is "
                 "done sooner, and --resume keeps the artifacts that are done"
@@ -63,7 +65,7 @@ def measure(
 
 def timed(opened: Mapping[str, Device]) -> list[str]:
     """Return the names of the devices that give latencies of their own."""
-    return [name for name, device in opened.items() if device.kind == base.MEASURED and device.withheld is None]
+    return [name for name, device in opened.items() if device.kind == MEASURED and device.withheld is None]
 
 
 def _report(bundle: Bundle, artifact: Artifact, device: Device, judge: Judge) -> DeviceReport:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cxr_edge.benchmarks.drift.verdict import Verdict
-from cxr_edge.metrics.roc import Interval
+from cxr_edge.metrics.intervals import Interval
 
 __all__ = [
+    "FAIL",
+    "PASS",
+    "UNDECIDED",
     "Change",
     "DriftReport",
     "Flips",
@@ -20,7 +22,27 @@ __all__ = [
     "SourceReport",
     "Transfer",
     "Typicality",
+    "Verdict",
 ]
+
+PASS, FAIL, UNDECIDED = "pass", "fail", "not enough images"
+"""The outcomes of a verdict."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome and what it rests on. `low` and `high` are the limits of the change of AUC that were held to -margin.
+
+    `images_needed` is None where `images` decided, and where the change lies so near -margin that no number helps.
+    """
+
+    outcome: str
+    margin: float
+    low: float
+    high: float
+    images: int
+    images_needed: int | None
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,251 @@
+"""The figures of an artifact's predictions, each declared once, and the tables in which every form shows them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cxr_edge.benchmarks.result import phrases
+from cxr_edge.benchmarks.result.drift_result import Flips, Transfer, Typicality, Verdict
+from cxr_edge.benchmarks.result.figures import Column, Figure, Kind, Table, as_page_table, as_table
+from cxr_edge.benchmarks.result.predictions_source import (
+    Predictions,
+    count_flips,
+    find_gap,
+    of_change,
+    of_drift,
+    say_failed,
+    say_reference,
+)
+from cxr_edge.metrics.intervals import Interval
+
+__all__ = [
+    "CSV",
+    "JUNIT",
+    "MARKDOWN",
+    "PAGE",
+    "PAGE_CALIBRATION",
+    "PAGE_ELSEWHERE",
+    "PAGE_POINTS",
+    "TERMINAL",
+    "TERMINAL_DETAILS",
+]
+
+
+SIZE = Figure[Predictions, float](
+    "MB",
+    unit="MB",
+    meaning="Size of the file, in 1,000,000 bytes",
+    read=lambda source: source.row.size_bytes / 1e6,
+    show=phrases.format_number,
+)
+AUC = Figure[Predictions, Interval](
+    "AUC [95 %]",
+    meaning="Area under the ROC curve, ties counting half, with DeLong's interval",
+    read=of_drift(lambda drift: drift.auc),
+    show=phrases.format_interval,
+    blank=say_failed,
+    csv=("auc", "auc_low", "auc_high"),
+)
+ACCURACY = Figure[Predictions, float](
+    "accuracy",
+    meaning="Part of the films that are called right at the bundle's threshold",
+    read=of_drift(lambda drift: drift.accuracy),
+    show="{:.3f}".format,
+    csv=("accuracy",),
+)
+RATES = Figure[Predictions, tuple[float, float]](
+    "sens / spec",
+    meaning="Sensitivity and specificity at the bundle's threshold",
+    read=of_drift(lambda drift: (drift.sensitivity, drift.specificity)),
+    show=phrases.format_rates,
+    csv=("sensitivity", "specificity"),
+)
+SENSITIVITY_AT = Figure[Predictions, Interval](
+    "sens at spec {options.specificity:g} [95 %]",
+    meaning="Sensitivity at the lowest threshold with at least this specificity",
+    read=of_drift(lambda drift: drift.sensitivity_at),
+    show=phrases.format_interval,
+    csv=("sensitivity_at", "sensitivity_at_low", "sensitivity_at_high"),
+)
+SENSITIVITY_AT_CHANGE = Figure[Predictions, Interval](
+    "its change [95 %]",
+    meaning="Change of the sensitivity at this specificity from the reference's, with a paired bootstrap interval",
+    read=of_change(lambda change: change.sensitivity_at),
+    show=phrases.format_change,
+)
+CALIBRATION_ERROR = Figure[Predictions, float](
+    "ECE",
+    meaning="Calibration error in 10 bins of equal mass",
+    read=of_drift(lambda drift: drift.calibration_error),
+    show="{:.3f}".format,
+    csv=("calibration_error",),
+)
+CALIBRATION_ERROR_CHANGE = Figure[Predictions, Interval](
+    "change [95 %]",
+    meaning="Change of the calibration error from the reference's, with a paired bootstrap interval",
+    read=of_change(lambda change: change.calibration_error),
+    show=phrases.format_change,
+)
+BRIER = Figure[Predictions, float](
+    "Brier",
+    meaning="Mean squared error of the probability",
+    read=of_drift(lambda drift: drift.brier),
+    show="{:.3f}".format,
+    csv=("brier",),
+)
+BRIER_CHANGE = Figure[Predictions, Interval](
+    "change [95 %]",
+    meaning="Change of the Brier score from the reference's, with the interval of a paired mean",
+    read=of_change(lambda change: change.brier),
+    show=phrases.format_change,
+)
+DISTINCT_SCORES = Figure[Predictions, int](
+    "distinct scores",
+    meaning="How many different probabilities there are",
+    read=of_drift(lambda drift: drift.distinct_scores),
+    show=str,
+    csv=("distinct_scores",),
+)
+TIED_PAIRS = Figure[Predictions, float](
+    "tied pairs",
+    meaning="Part of the pairs of a positive and a negative film that share one probability",
+    read=of_drift(lambda drift: drift.tied_pairs),
+    show="{:.2%}".format,
+    csv=("tied_pairs",),
+)
+REFITTED_THRESHOLD = Figure[Predictions, float](
+    "refitted threshold",
+    meaning="Threshold chosen anew for this artifact, by Youden's index",
+    read=of_drift(lambda drift: drift.transfer.threshold),
+    show="{:.3f}".format,
+    csv=("refitted_threshold",),
+)
+REFITTED_RATES = Figure[Predictions, tuple[float, float]](
+    "refitted sens / spec",
+    meaning="Sensitivity and specificity at the refitted threshold",
+    read=of_drift(lambda drift: (drift.transfer.sensitivity, drift.transfer.specificity)),
+    show=phrases.format_rates,
+    csv=("refitted_sensitivity", "refitted_specificity"),
+)
+AUC_CHANGE = Figure[Predictions, Interval](
+    "change of AUC [95 %]",
+    meaning="AUC less the reference's on the same films, with the paired DeLong interval",
+    read=of_change(lambda change: change.auc),
+    show=phrases.format_change,
+    blank=say_reference,
+    csv=("auc_change", "auc_change_low", "auc_change_high"),
+)
+VERDICT = Figure[Predictions, Verdict](
+    "verdict",
+    meaning="Whether a loss of AUC of the margin is ruled out",
+    read=of_change(lambda change: change.verdict),
+    show=lambda verdict: verdict.outcome,
+    csv=("verdict", "images_needed"),
+    split=lambda verdict: (verdict.outcome, verdict.images_needed),
+    kind=Kind.VERDICT,
+)
+SHORT_VERDICT = replace(VERDICT, show=lambda verdict: phrases.shorten_verdict(verdict.outcome))
+FLIPS = Figure[Predictions, tuple[int, int]](
+    "flips",
+    unit="films",
+    meaning="Films called otherwise than by the reference at the bundle's threshold, of how many",
+    read=count_flips,
+    show=lambda count: f"{count[0]}/{count[1]}",
+    csv=("flips",),
+    split=lambda count: count[:1],
+)
+CORRECTIONS = Figure[Predictions, Flips](
+    "spoiled / corrected",
+    unit="films",
+    meaning="Flips that the reference had right, and those that it had wrong",
+    read=of_change(lambda change: change.flips),
+    show=lambda flips: f"{flips.spoiled} / {flips.corrected}",
+    csv=("spoiled", "corrected", "p_correct"),
+    split=lambda flips: (flips.spoiled, flips.corrected, flips.p_correct),
+)
+P_CORRECT = Figure[Predictions, float](
+    "McNemar p",
+    meaning="Exact and two-sided: whether as many films were corrected as spoiled",
+    read=of_change(lambda change: change.flips.p_correct),
+    show=lambda p: phrases.format_p(p).removeprefix("p "),
+)
+DIRECTIONS = Figure[Predictions, Flips](
+    "to positive / to negative",
+    unit="films",
+    meaning="Flips by direction, and McNemar's p for as many of the one as of the other",
+    read=of_change(lambda change: change.flips),
+    show=lambda flips: f"{flips.to_positive} / {flips.to_negative} ({phrases.format_p(flips.p_calls)})",
+    csv=("to_positive", "to_negative", "p_calls"),
+    split=lambda flips: (flips.to_positive, flips.to_negative, flips.p_calls),
+)
+LARGEST_CHANGE = Figure[Predictions, float](
+    "largest change",
+    meaning="Largest absolute change of the probability of the positive class",
+    read=of_change(lambda change: change.largest),
+    show="{:.4f}".format,
+    csv=("largest_change",),
+)
+MEAN_CHANGE = Figure[Predictions, float](
+    "mean change",
+    meaning="Mean absolute change of the probability of the positive class",
+    read=of_change(lambda change: change.mean),
+    show="{:.4f}".format,
+    csv=("mean_change",),
+)
+GAP = Figure[Predictions, float](
+    "off the same file here",
+    meaning="Largest difference of a probability from the same file's on this machine",
+    read=find_gap,
+    show="{:.2g}".format,
+)
+UNTYPICAL = Figure[Predictions, Typicality](
+    "untypical films",
+    unit="films",
+    meaning="Films over the limit of typicality, and those that the float artifact judges otherwise",
+    read=lambda source: None if source.drift is None else source.drift.typicality,
+    show=phrases.describe_typicality,
+)
+
+REFITTED_POINT = Figure[Predictions, Transfer](
+    "fitted anew",
+    meaning="Sensitivity and specificity at the refitted threshold, and this threshold",
+    read=of_drift(lambda drift: drift.transfer),
+    show=lambda anew: f"{anew.sensitivity:.3f} / {anew.specificity:.3f} at {anew.threshold:.3f}",
+)
+
+TERMINAL: Table[Predictions] = (
+    Column(SIZE, "MB", 5, ">"),
+    Column(AUC, "AUC [95 %]", 20),
+    Column(AUC_CHANGE, "change of AUC [95 %]", 23),
+    Column(FLIPS, "flips", 9, ">"),
+    Column(SHORT_VERDICT, "verdict", 7),
+)
+TERMINAL_DETAILS: Table[Predictions] = (
+    Column(RATES, "sens / spec", 13),
+    Column(REFITTED_POINT, "fitted anew", 24),
+    Column(replace(SENSITIVITY_AT_CHANGE, blank=say_reference), "change of sens at spec", 23),
+    Column(CALIBRATION_ERROR, "ECE", 5, ">"),
+    Column(BRIER, "Brier", 5, ">"),
+    Column(LARGEST_CHANGE, "max|dp|", 7, ">"),
+    Column(DISTINCT_SCORES, "scores", 8, ">"),
+)
+MARKDOWN: Table[Predictions] = as_table((SIZE, AUC, AUC_CHANGE, FLIPS, VERDICT, RATES, CALIBRATION_ERROR, BRIER))
+PAGE: Table[Predictions] = as_page_table(
+    (SIZE, AUC, AUC_CHANGE, VERDICT, FLIPS, CORRECTIONS, P_CORRECT, LARGEST_CHANGE, MEAN_CHANGE)
+)
+PAGE_ELSEWHERE: Table[Predictions] = as_page_table((AUC, AUC_CHANGE, VERDICT, FLIPS, LARGEST_CHANGE, MEAN_CHANGE, GAP))
+PAGE_POINTS: Table[Predictions] = (
+    Column(RATES, "Old sens / spec"),
+    *as_page_table((REFITTED_RATES, REFITTED_THRESHOLD, SENSITIVITY_AT, SENSITIVITY_AT_CHANGE)),
+)
+PAGE_CALIBRATION: Table[Predictions] = as_page_table(
+    (CALIBRATION_ERROR, CALIBRATION_ERROR_CHANGE, BRIER, BRIER_CHANGE, DISTINCT_SCORES, TIED_PAIRS, UNTYPICAL)
+)
+JUNIT: Table[Predictions] = ()
+"""Properties beside the cases for verdict and budget: none so far."""
+
+CSV: Table[Predictions] = (
+    *as_table((AUC, ACCURACY, RATES, SENSITIVITY_AT, CALIBRATION_ERROR, BRIER, DISTINCT_SCORES, TIED_PAIRS)),
+    *as_table((REFITTED_THRESHOLD, REFITTED_RATES)),
+    *as_table((AUC_CHANGE, VERDICT, FLIPS, CORRECTIONS, DIRECTIONS, LARGEST_CHANGE, MEAN_CHANGE)),
+)

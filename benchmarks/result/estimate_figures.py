@@ -1,0 +1,58 @@
+"""The figures of a published time, each declared once, and the tables in which every form shows them."""
+
+from __future__ import annotations
+
+from cxr_edge.benchmarks.result import phrases
+from cxr_edge.benchmarks.result.device_result import Estimate
+from cxr_edge.benchmarks.result.figures import Figure, Kind, Table, as_page_table, as_table
+
+__all__ = ["CSV", "MARKDOWN", "PAGE"]
+
+
+def _show_range(ends: tuple[float, float]) -> str:
+    return f"{phrases.format_number(ends[0])} to {phrases.format_number(ends[1])}"
+
+
+ABOUT = Figure[Estimate, float](
+    "about ms",
+    unit="ms",
+    meaning="Estimated time of one film",
+    read=lambda found: found.p50_ms,
+    show=phrases.format_number,
+    csv=("estimated_p50_ms",),
+)
+AT_LEAST = Figure[Estimate, float](
+    "at least ms",
+    unit="ms",
+    meaning="Lower end of the range that the time lies in",
+    read=lambda found: found.low_ms,
+    show=phrases.format_number,
+    csv=("estimated_low_ms",),
+)
+AT_MOST = Figure[Estimate, float](
+    "at most ms",
+    unit="ms",
+    meaning="Upper end of the range that the time lies in",
+    read=lambda found: found.high_ms,
+    show=phrases.format_number,
+    csv=("estimated_high_ms",),
+)
+RANGE = Figure[Estimate, tuple[float, float]](
+    "range ms",
+    unit="ms",
+    meaning="Range that the time lies in",
+    read=lambda found: (found.low_ms, found.high_ms),
+    show=_show_range,
+)
+SOURCE = Figure[Estimate, str](
+    "by",
+    meaning="Who published the times that the estimate follows from",
+    read=lambda found: found.source,
+    show=str,
+    csv=("estimated_source",),
+    kind=Kind.WORDS,
+)
+
+MARKDOWN: Table[Estimate] = as_table((ABOUT, AT_LEAST, AT_MOST, SOURCE))
+PAGE: Table[Estimate] = as_page_table((ABOUT, RANGE, SOURCE))
+CSV: Table[Estimate] = MARKDOWN
