@@ -24,7 +24,7 @@ from cxr_edge.system import files
 CORE_ONLY = """
 import sys
 from pathlib import Path
-from cxr_edge import classify, rows
+from cxr_edge.inference import classify, rows
 from cxr_edge.bundles.bundle import Bundle
 
 bundle = Bundle.read(Path(sys.argv[1]))
