@@ -13,14 +13,12 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from cxr_edge.benchmarks.measure.worker_client import WORKER
 from cxr_edge.system import files
 
-__all__ = ["NAME", "WORKER", "list_modules", "write"]
+__all__ = ["NAME", "list_modules", "write"]
 
 NAME = "cxr_edge_kit.zip"
-WORKER = "cxr_edge.benchmarks.measure.worker"
-"""The module that a device runs."""
-
 _PACKAGE = "cxr_edge"
 # The same bytes each time, so that a copy can be known by its hash.
 _DATE = (2020, 1, 1, 0, 0, 0)

@@ -83,7 +83,7 @@ class RemoteDevice:
         self._send(Path(request["films"]), films)
         there = {key: value for key, value in request.items() if key != "arrays"} | {"bundle": remote, "films": films}
         python = self._start(f"{folder}/{kit.NAME}")
-        line = f"cd {shlex.quote(folder)} && ORT_DISABLE_TELEMETRY=1 {python} -m cxr_edge.benchmarks.measure.worker"
+        line = f"cd {shlex.quote(folder)} && ORT_DISABLE_TELEMETRY=1 {python} -m {worker_client.WORKER}"
         return worker_client.ask(there, name=name, command=[*self._shell, line])
 
     def close(self) -> None:

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
-import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from cxr_edge.benchmarks.measure import cpu_state
 from cxr_edge.benchmarks.measure.memory import peak_mib
@@ -39,21 +37,18 @@ def main() -> None:
     """Answer the request on stdin."""
     # Before numpy or any runtime is imported: what a Python that does nothing needs.
     bare_mib = peak_mib()
-    with _claim_stdout() as answers:
-        answers.write(json.dumps(_answer(json.load(sys.stdin)) | {"bare_mib": bare_mib}).encode())
+    from cxr_edge.processes.messages import claim_stdout, pack, receive
+
+    with claim_stdout() as answers:
+        message = receive(sys.stdin.buffer)
+        if message is not None:
+            answers.write(pack(_answer(message.header) | {"bare_mib": bare_mib}))
 
 
-def _claim_stdout() -> BinaryIO:
-    """Return stdout for the answer alone; what libraries print goes to stderr."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    return answers
-
-
-def _answer(request: dict[str, Any]) -> dict[str, Any]:
+def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     from cxr_edge.errors import CxrEdgeError
 
-    tasks: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    tasks: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
         "predict": _predict,
         "time": _time,
         "count": _count,
@@ -67,7 +62,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         }
 
 
-def _predict(request: dict[str, Any]) -> dict[str, Any]:
+def _predict(request: Mapping[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     artifact, runtime = _open(request)
@@ -87,7 +82,7 @@ def _predict(request: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _time(request: dict[str, Any]) -> dict[str, Any]:
+def _time(request: Mapping[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     films = [film[None] for film in np.load(request["films"], allow_pickle=False)]
@@ -156,14 +151,14 @@ def _coverage(runtime: Any) -> float | None:
     return taken / every if every else None
 
 
-def _count(request: dict[str, Any]) -> dict[str, Any]:
+def _count(request: Mapping[str, Any]) -> dict[str, Any]:
     from cxr_edge.benchmarks.measure import coverage
 
     _, runtime = _open(request)
     return {"macs": coverage.count_macs(runtime.operations(), runtime.shapes())}
 
 
-def _adapters(request: dict[str, Any]) -> dict[str, Any]:
+def _adapters(request: Mapping[str, Any]) -> dict[str, Any]:
     from cxr_edge.runtimes import gpu
 
     return {"adapters": gpu.list_adapters(software=request["software"])}
@@ -177,7 +172,7 @@ def _import_library(format: str) -> None:
             return
 
 
-def _open(request: dict[str, Any]) -> tuple[Any, Any]:
+def _open(request: Mapping[str, Any]) -> tuple[Any, Any]:
     from cxr_edge.bundles.bundle import Bundle
     from cxr_edge.processes.limits import WIDE, impose
     from cxr_edge.runtimes.registry import open_content

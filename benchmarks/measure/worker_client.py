@@ -1,4 +1,4 @@
-"""A fresh process for everything that loads an artifact: asked in JSON, answers in JSON.
+"""A fresh process for everything that loads an artifact: asked by a message, answers by one.
 
 A native library that crashes, hangs or keeps memory then costs one row of the report and not the run, and nothing is
 timed in a process that another artifact has warmed up.
@@ -6,83 +6,50 @@ timed in a process that another artifact has warmed up.
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cxr_edge.errors import RuntimeFailure
+from cxr_edge.processes.child import Child, ChildError, python_command
+from cxr_edge.processes.messages import Bounds, pack
 from cxr_edge.system.text import first_line
 
-__all__ = ["ask"]
+__all__ = ["WORKER", "ask"]
 
 TIMEOUT_S = 1800.0
+WORKER = "cxr_edge.benchmarks.measure.worker"
+"""The module that the process runs, here or on a device."""
 
-_COMMAND = (sys.executable, "-m", "cxr_edge.benchmarks.measure.worker")
+# The probabilities of a million images are in a header; arrays go through files.
+_BOUNDS = Bounds(header_bytes=2**27, blob_bytes=0, blobs=0)
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ORT_DISABLE_TELEMETRY": "1", "PYTHONWARNINGS": "ignore"}
 
 
 def ask(
-    request: Mapping[str, Any], *, name: str, command: Sequence[str] = _COMMAND, timeout_s: float = TIMEOUT_S
+    request: Mapping[str, Any], *, name: str, command: Sequence[str] | None = None, timeout_s: float = TIMEOUT_S
 ) -> dict[str, Any]:
-    """Return the answer of a fresh process to `request`, a task of `_child`. `name` is the artifact it is about.
+    """Return the answer of a fresh process to `request`, a task of `worker`. `name` is the artifact it is about.
 
-    Raises RuntimeFailure with the artifact's own error, or with how the process ended when it gave no answer.
+    `command` starts the worker elsewhere; by default it runs in a Python of its own here. Raises RuntimeFailure with
+    the artifact's own error, or with how the process ended when it gave no answer.
     """
     threads = str(request.get("threads", 1))
     # TensorFlow takes its thread counts from here only before it is imported.
     environment = os.environ | _QUIET | {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads}
-    # In an empty folder, for `-m` puts the current one in front of the import path.
-    with tempfile.TemporaryDirectory(prefix="cxr-edge-") as folder:
-        try:
-            done = subprocess.run(
-                command,
-                input=json.dumps(request).encode(),
-                capture_output=True,
-                cwd=folder,
-                env=environment,
-                timeout=timeout_s,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise RuntimeFailure(
-                f"{name}: gave no answer in {timeout_s:.0f} s; run it by 'cxr-edge classify' to see why"
-            ) from error
-        except OSError as error:
-            raise RuntimeFailure(
-                f"{name}: no process could be started for it ({first_line(error)}); free some memory"
-            ) from error
-    return _read_answer(done, name)
-
-
-def _read_answer(done: subprocess.CompletedProcess[bytes], name: str) -> dict[str, Any]:
+    started = command or python_command(WORKER)
     try:
-        answer: dict[str, Any] = json.loads(done.stdout)
-    except ValueError as error:
-        raise RuntimeFailure(f"{name}: its process {_describe_end(done)}; export it again or leave it out") from error
+        # A command for another machine keeps the terminal, which it may ask its user by.
+        with Child(started, bounds=_BOUNDS, environment=environment, own_session=command is None) as child:
+            answer = child.ask(pack(request), timeout_s=timeout_s).header
+    except ChildError as error:
+        raise RuntimeFailure(
+            f"{name}: its process {error}; run it by 'cxr-edge classify' to see why, export it again or leave it out"
+        ) from error
+    except OSError as error:
+        raise RuntimeFailure(
+            f"{name}: no process could be started for it ({first_line(error)}); free some memory"
+        ) from error
     if "error" in answer:
         raise RuntimeFailure(str(answer["error"]))
-    return answer
-
-
-def _describe_end(done: subprocess.CompletedProcess[bytes]) -> str:
-    complaint = _complaint(done.stderr.decode("utf-8", "replace"))
-    if done.returncode >= 0:
-        return f"ended with code {done.returncode}{complaint}"
-    try:
-        cause = signal.Signals(-done.returncode).name
-    except ValueError:
-        cause = f"signal {-done.returncode}"
-    hint = ", which is also how the system ends a process when memory runs out" if cause == "SIGKILL" else ""
-    return f"was killed by {cause}{hint}{complaint}"
-
-
-def _complaint(text: str) -> str:
-    """Return the line of stderr that says most: the exception of a traceback, else the first line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
-        return ""
-    return f" ({lines[-1] if lines[0].startswith('Traceback') else lines[0]})"
+    return dict(answer)

@@ -242,9 +242,13 @@ class Child:
         return f"was killed by {cause}{hint}{self._complaint()}"
 
     def _complaint(self) -> str:
-        """Return the line of stderr that says most: the exception of a traceback, else the last line, in brackets."""
+        """Return the line of stderr that says most: the exception of a traceback, else the first line, in brackets."""
         if self._stderr is None:
             return ""
         text = self._stderr.read_bytes()[-_COMPLAINT_BYTES:].decode("utf-8", "replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return f" ({lines[-1][:_MAX_COMPLAINT]})" if lines else ""
+        # TFLite says on stderr which delegate it takes.
+        lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("INFO:")]
+        if not lines:
+            return ""
+        told = lines[-1] if lines[0].startswith("Traceback") else lines[0]
+        return f" ({told[:_MAX_COMPLAINT]})"

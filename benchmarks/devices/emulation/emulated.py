@@ -42,7 +42,7 @@ class EmulatedDevice:
             f"by {CHOICES['pi-estimate']}"
         )
         self._folder = Path(tempfile.mkdtemp(prefix="cxr-edge-"))
-        self._command = [*ready.python(cpu, path=[kit.write(self._folder)]), "-m", "cxr_edge.benchmarks.measure.worker"]
+        self._command = [*ready.python(cpu, path=[kit.write(self._folder)]), "-m", worker_client.WORKER]
         self._has_onnx = "onnxruntime" in ready.versions
 
     def refuse(self, artifact: Artifact) -> str | None:

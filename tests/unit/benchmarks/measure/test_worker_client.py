@@ -13,33 +13,39 @@ import pytest
 from cxr_edge.benchmarks.measure import machine, memory, worker_client
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.errors import RuntimeFailure
+from cxr_edge.processes.child import list_imports
 from tests.support import models
 
 
-def _ask(code: str, timeout_s: float = 30.0) -> dict[str, object]:
-    return worker_client.ask({}, name="model_int8.tflite", command=(sys.executable, "-c", code), timeout_s=timeout_s)
+def _ask(code: str, request: dict[str, object] | None = None, timeout_s: float = 30.0) -> dict[str, object]:
+    """Ask a process that runs `code`, which may use `request` and answers by `answer(...)`."""
+    start = (
+        f"import sys; sys.path[:0] = {list_imports()!r}\n"
+        "from cxr_edge.processes.messages import pack, receive\n"
+        "request = dict(receive(sys.stdin.buffer).header)\n"
+        "def answer(**facts): sys.stdout.buffer.write(pack(facts))\n"
+    )
+    command = (sys.executable, "-c", start + code)
+    return worker_client.ask(request or {}, name="model_int8.tflite", command=command, timeout_s=timeout_s)
 
 
 def test_ask_returns_the_answer_to_the_request() -> None:
-    code = "import json, sys; print(json.dumps({'got': json.load(sys.stdin)}))"
-    answer = worker_client.ask({"task": "x"}, name="m", command=(sys.executable, "-c", code))
-    assert answer == {"got": {"task": "x"}}
+    assert _ask("answer(got=request)", {"task": "x"}) == {"got": {"task": "x"}}
 
 
 def test_ask_turns_telemetry_off_and_passes_the_thread_count() -> None:
     names = ("ORT_DISABLE_TELEMETRY", "TF_CPP_MIN_LOG_LEVEL", "TF_NUM_INTRAOP_THREADS")
-    code = f"import json, os; print(json.dumps({{name: os.environ[name] for name in {names}}}))"
-    answer = worker_client.ask({"threads": 3}, name="m", command=(sys.executable, "-c", code))
+    answer = _ask(f"import os; answer(**{{name: os.environ[name] for name in {names}}})", {"threads": 3})
     assert [answer[name] for name in names] == ["1", "3", "3"]
 
 
 def test_ask_runs_in_an_empty_folder() -> None:
-    assert _ask("import json, os; print(json.dumps({'files': os.listdir()}))") == {"files": []}
+    assert _ask("import os; answer(files=[name for name in os.listdir() if name != 'stderr'])") == {"files": []}
 
 
 def test_ask_raises_the_error_of_the_answer() -> None:
     with pytest.raises(RuntimeFailure, match=r"^m\.onnx: broken$"):
-        _ask('print(\'{"error": "m.onnx: broken"}\')')
+        _ask("answer(error='m.onnx: broken')")
 
 
 def test_ask_names_the_signal_of_a_crash_and_its_complaint() -> None:
