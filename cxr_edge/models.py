@@ -6,27 +6,71 @@ nor was made or approved on this machine is checked before native code reads it,
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.runtimes import registry
 from cxr_edge.runtimes.base import Runtime
 
-__all__ = ["open_model"]
+__all__ = ["ModelFile", "is_trusted", "open_model", "read_model"]
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file that may be opened: its bytes, and whether it is trusted. It can be sent to other processes.
+
+    Made by `read_model` alone, which has checked the structure of a file that is not trusted.
+    """
+
+    content: bytes
+    format: str
+    name: str
+    trusted: bool
+
+    def open(self, *, threads: int = 1) -> Runtime:
+        """Open the model, in a sandbox where it is not trusted. Raises RuntimeFailure, MissingExtraError."""
+        if self.trusted:
+            return registry.open_content(self.content, self.format, threads=threads, name=self.name)
+        from cxr_edge.sandbox import runtime
+
+        return runtime.open(self.content, self.format, threads=threads, name=self.name)
+
+
+def read_model(bundle: Bundle, artifact: Artifact) -> ModelFile:
+    """Return an artifact of a bundle, proved by its hash; one that is not trusted is checked.
+
+    Raises BundleError, PreflightError.
+    """
+    content = bundle.artifact_bytes(artifact)
+    return ModelFile(content, artifact.format, artifact.name, _judge(bundle, artifact, content))
 
 
 def open_model(bundle: Bundle, artifact: Artifact, *, threads: int = 1) -> Runtime:
-    """Open an artifact of a bundle, proved by its hash, on `threads` threads.
+    """Open an artifact of a bundle on `threads` threads.
 
-    One that neither ships with the package nor was made here (`trust`) is checked and runs in a sandbox. Raises
-    BundleError, RuntimeFailure, PreflightError, MissingExtraError.
+    Raises BundleError, PreflightError, RuntimeFailure, MissingExtraError.
     """
-    content = bundle.artifact_bytes(artifact)
+    return read_model(bundle, artifact).open(threads=threads)
+
+
+def is_trusted(bundle: Bundle, artifact: Artifact) -> bool:
+    """Return whether an artifact runs without limits; one that does not is checked here.
+
+    For those who open it in a process that limits itself, as bench does. Raises BundleError, PreflightError.
+    """
+    return read_model(bundle, artifact).trusted
+
+
+def _judge(bundle: Bundle, artifact: Artifact, content: bytes) -> bool:
     # Where the shipped bundle lies is where this code lies; its start is to be short.
-    if bundle.path != default_bundle_path():
-        from cxr_edge.bundles import trust
+    if bundle.path == default_bundle_path():
+        return True
+    from cxr_edge.bundles import trust
 
-        if not trust.is_ours(artifact.sha256):
-            from cxr_edge.sandbox import runtime
+    if trust.is_ours(artifact.sha256):
+        return True
+    from cxr_edge.preflight import check
 
-            return runtime.open(content, artifact.format, threads=threads, name=artifact.name)
-    return registry.open_content(content, artifact.format, threads=threads, name=artifact.name)
+    check.check_artifact(content, artifact.format, artifact.name, sha256=artifact.sha256)
+    return False

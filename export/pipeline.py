@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cxr_edge import models
 from cxr_edge.bundles import trust
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.golden import VECTORS_NAME
@@ -26,7 +27,6 @@ from cxr_edge.export.calibration_set import (
     choose_films,
 )
 from cxr_edge.metrics.budget import Budget
-from cxr_edge.preflight import check
 from cxr_edge.system import files
 from cxr_edge.system.about import __version__
 from cxr_edge.system.native_stderr import import_tensorflow
@@ -107,10 +107,7 @@ def export(bundle: Bundle, options: ExportOptions, out: Path | None = None) -> B
 
 def _check_keras(bundle: Bundle) -> None:
     """Raise BundleError when the classifier is not the manifest's, PreflightError when a stranger's is unsound."""
-    artifact = bundle.artifact(KERAS_NAME)
-    content = bundle.artifact_bytes(artifact)
-    if not trust.is_ours(artifact.sha256):
-        check.check_artifact(content, "keras", KERAS_NAME)
+    models.is_trusted(bundle, bundle.artifact(KERAS_NAME))
 
 
 def _refuse_strange_files(out: Path) -> None:

@@ -40,6 +40,7 @@ from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.contract import Pixels
 from cxr_edge.engines import base, registry
 from cxr_edge.imaging import decoder
+from cxr_edge.models import read_model
 from cxr_edge.phantom.radiograph import render
 from cxr_edge.processes.cores import count_cores
 from cxr_edge.runtimes.registry import open_content
@@ -132,15 +133,15 @@ def measure_throughput(paths: Sequence[Path], artifact_name: str, rounds: int, t
     """Return medians over rounds of scoring and of inference alone in its three forms, in turns."""
     bundle = Bundle.read(default_bundle_path())
     artifact = bundle.artifact(artifact_name)
-    model, cores = bundle.artifact_bytes(artifact), count_cores()
+    model, cores = read_model(bundle, artifact), count_cores()
     decoded = [decoder.read(path).pixels for path in paths[:DECODED]]
     members = [Member(path.name) for path in paths[:TURN]]
-    scorer = Scorer(model, artifact.format, artifact.name, bundle.manifest, paths[0].parent)
+    scorer = Scorer(model, bundle.manifest, paths[0].parent)
     forms: dict[str, tuple[Any, Any, int]] = {
         "score": (Whole(scorer), Partition(0, members), cores),
-        "processes": (Alone(model, decoded), TURN, cores),
-        "one_thread": (Alone(model, decoded), TURN, 1),
-        "all_threads": (Alone(model, decoded, threads=cores), TURN, 1),
+        "processes": (Alone(model.content, decoded), TURN, cores),
+        "one_thread": (Alone(model.content, decoded), TURN, 1),
+        "all_threads": (Alone(model.content, decoded, threads=cores), TURN, 1),
     }
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in forms}
     for _ in range(rounds):

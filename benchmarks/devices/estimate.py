@@ -16,10 +16,10 @@ from typing import Any
 from cxr_edge.benchmarks.devices.base import CHOICES, DeviceOptions
 from cxr_edge.benchmarks.measure import worker_client
 from cxr_edge.benchmarks.result.device_result import ESTIMATED
-from cxr_edge.bundles import trust
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import DeviceError, UsageError
+from cxr_edge.models import is_trusted
 
 __all__ = ["BOARDS", "EstimateDevice", "Figure", "estimate", "leave_one_out", "open"]
 
@@ -116,7 +116,7 @@ class EstimateDevice:
             "task": "count",
             "bundle": str(bundle.path.resolve()),
             "artifact": artifact.name,
-            "ours": trust.is_ours(artifact.sha256),
+            "trusted": is_trusted(bundle, artifact),
             "threads": 1,
         }
         counted = worker_client.ask(request, name=artifact.name)["macs"]

@@ -22,7 +22,6 @@ from cxr_edge.benchmarks.result.drift_result import (
     Transfer,
     Typicality,
 )
-from cxr_edge.bundles import trust
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.contract import OUTPUT_SIZES
@@ -30,7 +29,7 @@ from cxr_edge.errors import RuntimeFailure
 from cxr_edge.metrics import confusion, operating_point, paired, roc
 from cxr_edge.metrics.confusion import Bools, Floats, is_positive
 from cxr_edge.metrics.intervals import Interval
-from cxr_edge.preflight import check
+from cxr_edge.models import is_trusted
 from cxr_edge.processes.cores import count_cores
 
 __all__ = ["REFERENCES", "Answers", "Truth", "compare", "count_flips", "first_with_maps", "predict"]
@@ -87,14 +86,11 @@ def predict(
     typicality in `folder`, if there is one. Raises RuntimeFailure when the artifact does not load, crashes, or gives
     other than one probability a label and film; PreflightError, BundleError when one of others is unsound or changed.
     """
-    ours = trust.is_ours(artifact.sha256)
-    if not ours:
-        check.check_artifact(bundle.artifact_bytes(artifact), artifact.format, artifact.name)
     request: dict[str, Any] = {
         "task": "predict",
         "bundle": str(bundle.path.resolve()),
         "artifact": artifact.name,
-        "ours": ours,
+        "trusted": is_trusted(bundle, artifact),
         # Nothing is timed here, and the probabilities do not depend on the threads.
         "threads": count_cores(),
         "films": str(films),

@@ -5,19 +5,16 @@ That is the turns of the timing, and what artifacts answered on other devices, w
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import re
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from cxr_edge.benchmarks.result.bench_result import BenchOptions
 from cxr_edge.bundles.manifest import Artifact
-from cxr_edge.errors import DataError
 from cxr_edge.system import files
+from cxr_edge.system.resume import JsonStore
 
 __all__ = ["FOLDER", "Journal", "key_of"]
 
@@ -31,40 +28,26 @@ def key_of(options: BenchOptions, artifacts: Sequence[Artifact], fingerprint: st
 
 
 class Journal:
-    """A folder with a file for each answer of one run; of another run's answers it takes none."""
+    """The answers of one run in a folder below `out`; of another run's answers it takes none."""
 
     def __init__(self, out: Path, key: str, *, resume: bool) -> None:
-        self._folder = out / FOLDER
+        self._store = JsonStore(out / FOLDER)
         self._key = key
         if not resume:
             self.clear()
 
     def get(self, name: str) -> dict[str, Any] | None:
         """Return the answer kept under `name`, None when this run and its earlier parts did not come to it."""
-        with contextlib.suppress(DataError):
-            kept = files.read_json(self._path(name), limit_bytes=64 * 2**20)
-            ours = isinstance(kept, dict) and (kept.get("key"), kept.get("name")) == (self._key, name)
-            if ours and isinstance(kept.get("answer"), dict):
-                answer: dict[str, Any] = kept["answer"]
-                return answer
-        return None
+        return self._store.get(name, self._key)
 
     def put(self, name: str, answer: dict[str, Any]) -> None:
         """Keep an answer under `name`, whole or not at all. Raises OutputError."""
-        files.write_json(self._path(name), {"key": self._key, "name": name, "answer": answer})
+        self._store.put(name, self._key, answer)
 
     def keep(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return the answer kept under `name`, else the one that `make` gives, and keep that. Raises OutputError."""
-        answer = self.get(name)
-        if answer is None:
-            answer = make()
-            self.put(name, answer)
-        return answer
+        return self._store.keep(name, self._key, make)
 
     def clear(self) -> None:
         """Remove all answers."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _path(self, name: str) -> Path:
-        # A device's name may hold what a file's may not; that two come to one is found by the name inside.
-        return self._folder / f"{re.sub('[^A-Za-z0-9.]+', '-', name)}.json"
+        self._store.clear()

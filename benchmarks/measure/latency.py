@@ -21,10 +21,10 @@ from cxr_edge.benchmarks.measure.percentiles import percentiles
 from cxr_edge.benchmarks.result import phrases
 from cxr_edge.benchmarks.result.bench_result import BenchOptions
 from cxr_edge.benchmarks.result.device_result import Condition, LatencyReport
-from cxr_edge.bundles import trust
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import DeviceError, RuntimeFailure
+from cxr_edge.models import is_trusted
 from cxr_edge.system.progress import Progress
 
 __all__ = ["ROUNDS", "Subject", "Turn", "find_unrest", "measure", "schedule", "summarise"]
@@ -169,7 +169,7 @@ def _take(bundle: Bundle, turn: Turn, films: Path, options: BenchOptions, device
         "task": "time",
         "bundle": str(bundle.path.resolve()),
         "artifact": subject.artifact,
-        "ours": trust.is_ours(bundle.manifest.artifacts[subject.artifact].sha256),
+        "trusted": is_trusted(bundle, bundle.manifest.artifacts[subject.artifact]),
         "format": subject.format,
         "threads": subject.threads,
         "films": str(films),

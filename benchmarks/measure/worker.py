@@ -3,8 +3,8 @@
 Tasks: `predict`, the probabilities of all films; `time`, one turn of timed runs. Both name a bundle, an artifact in
 it, a thread count and a .npy file of film pixels, and may name an accelerator. Where `predict` names a folder,
 `arrays`, the artifact's other outputs go there as .npy files, and the answer's `arrays` has their paths. `count`, the
-multiplications of a .tflite; `adapters`, the graphics processors that WebGPU finds. Unless `ours` is true in a request,
-the process limits itself before it opens the artifact.
+multiplications of a .tflite; `adapters`, the graphics processors that WebGPU finds. Unless `trusted` is true in a
+request, the process limits itself before it opens the artifact.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def _open(request: dict[str, Any]) -> tuple[Any, Any]:
     bundle = Bundle.read(Path(request["bundle"]))
     artifact = bundle.artifact(request["artifact"])
     content = bundle.artifact_bytes(artifact)
-    if not request.get("ours"):
+    if not request.get("trusted"):
         # This process is the sandbox: another one around the runtime would be timed with it.
         impose(WIDE)
     if request.get("accelerator"):

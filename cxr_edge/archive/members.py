@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from cxr_edge.data.listing import is_image
+from cxr_edge.system.walk import is_hidden_file, is_hidden_folder
 
 __all__ = ["Member", "is_film_name", "is_tar", "is_zip"]
 
@@ -56,19 +57,18 @@ class Member:
 
 def is_zip(name: str) -> bool:
     """Say whether a file name ends like a zip's; hidden files do not count."""
-    return name.lower().endswith(".zip") and not _base(name).startswith(".")
+    return name.lower().endswith(".zip") and not is_hidden_file(_base(name))
 
 
 def is_tar(name: str) -> bool:
     """Say whether a file name ends like a tar's, packed or not; hidden files do not count."""
-    return name.lower().endswith(_TAR_SUFFIXES) and not _base(name).startswith(".")
+    return name.lower().endswith(_TAR_SUFFIXES) and not is_hidden_file(_base(name))
 
 
 def is_film_name(name: str) -> bool:
     """Say whether a container's member is a film by its name: as in folders, hidden ones are left out."""
     *folders, base = name.split("/")
-    hidden = any(part == "__MACOSX" or (part.startswith(".") and part not in (".", "..")) for part in folders)
-    return is_image(base) and not hidden
+    return is_image(base) and not any(is_hidden_folder(part) for part in folders if part not in (".", ".."))
 
 
 def _base(name: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cxr_edge import models
 from cxr_edge.archive import plan as plans
 from cxr_edge.archive import shards, survey
 from cxr_edge.archive.scoring import Partition, Scorer, to_lost_row
@@ -18,8 +18,7 @@ from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.engines import base, registry
 from cxr_edge.errors import OutputError, RuntimeFailure, UsageError
-from cxr_edge.runtimes.registry import open_content
-from cxr_edge.system import files
+from cxr_edge.system import files, locks
 from cxr_edge.system.about import RESEARCH_ONLY
 from cxr_edge.system.progress import Progress, say
 
@@ -80,17 +79,18 @@ def score(archive: Path, out: Path, bundle: Bundle, artifact: Artifact, options:
     shards.import_parquet()
     root = survey.root_of(archive)
     _check_places(archive, options.heatmap)
-    model = bundle.artifact_bytes(artifact)
+    model = models.read_model(bundle, artifact)
     # One that cannot run is an error before anything is listed or written.
-    open_content(model, artifact.format, name=artifact.name).close()
+    model.open().close()
     with _locked(files.prepare_folder(out)):
         files.sweep_temporaries(out)
         plan = _plan(archive, out, options)
         run = shards.describe_run(bundle.manifest, artifact, plan.sha256, plan.partitions)
         done = shards.find_done(out, run)
         heatmap = options.heatmap and Path(os.path.abspath(files.prepare_folder(options.heatmap)))
-        scorer = Scorer(model, artifact.format, artifact.name, bundle.manifest, root, heatmap)
-        scored = _score_rest(plan, done, scorer, out, run, options)
+        scorer = Scorer(model, bundle.manifest, root, heatmap)
+        store = shards.ShardStore(out, run)
+        scored = _score_rest(plan, done, scorer, store, options)
         return Summary(shards.tally(out), out, run, scored, time.monotonic() - started_s)
 
 
@@ -122,7 +122,7 @@ def _plan(archive: Path, out: Path, options: ScoreOptions) -> plans.Plan:
 
 
 def _score_rest(
-    plan: plans.Plan, done: set[int], scorer: Scorer, out: Path, run: dict[str, Any], options: ScoreOptions
+    plan: plans.Plan, done: set[int], scorer: Scorer, store: shards.ShardStore, options: ScoreOptions
 ) -> int:
     """Score the partitions that are not done, and return how many films they had."""
     left = [index for index in range(plan.partitions) if index not in done]
@@ -144,12 +144,12 @@ def _score_rest(
                 lost.append(partition)
                 _refuse_hopeless(answer, len(lost) < _HOPELESS or progress.done)
                 continue
-            files.write_bytes(out / shards.shard_name(partition.index), shards.encode(answer, run, partition.index))
+            store.put_rows(partition.index, answer)
             rate = (progress.done + len(answer)) / max(time.monotonic() - started_s, 1e-6)
             progress.advance(len(answer), f"{rate:.0f} films/s")
         for partition in lost:
             rows = _score_singly(partition, scorer, options, progress.done)
-            files.write_bytes(out / shards.shard_name(partition.index), shards.encode(rows, run, partition.index))
+            store.put_rows(partition.index, rows)
             progress.advance(len(rows))
     return films
 
@@ -204,15 +204,6 @@ def _locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
     with handle:
-        # The system lets go of the lock when the process ends, however it ends.
-        if sys.platform != "win32":
-            import fcntl
-
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UsageError(f"{folder}: another run is writing to it; wait for that one, or stop it") from error
-            except OSError:
-                # Some network shares know no locks; that loses only this check.
-                pass
+        if not locks.try_lock(handle.fileno()):
+            raise UsageError(f"{folder}: another run is writing to it; wait for that one, or stop it")
         yield

@@ -13,9 +13,9 @@ from cxr_edge.archive.shards import Row
 from cxr_edge.bundles.manifest import Manifest
 from cxr_edge.errors import CxrEdgeError, RuntimeFailure
 from cxr_edge.inference import classify
+from cxr_edge.models import ModelFile
 from cxr_edge.processes.prefetch import map_ahead
 from cxr_edge.runtimes.base import Runtime
-from cxr_edge.runtimes.registry import open_content
 
 __all__ = ["Partition", "Scorer", "to_lost_row"]
 
@@ -33,15 +33,13 @@ class Partition:
 
 @dataclass
 class Scorer:
-    """What every worker holds: the model's bytes, which are opened once in each, and where the films are.
+    """What every worker holds: the model, which is opened once in each, and where the films are.
 
     `root` is the folder that the members' places are below; `heatmap` is where overlays go, if anywhere. Both must be
     the same on all machines that workers run on.
     """
 
-    model: bytes
-    format: str
-    name: str
+    model: ModelFile
     manifest: Manifest
     root: Path
     heatmap: Path | None = None
@@ -50,16 +48,16 @@ class Scorer:
 
     def open(self) -> None:
         """Open the model. Raises RuntimeFailure, MissingExtraError."""
-        self._runtime = open_content(self.model, self.format, threads=1, name=self.name)
+        self._runtime = self.model.open()
 
     def run(self, partition: Partition) -> list[Row]:
         """Return a row a film, in order. What is wrong with a film is in its row. Raises OutputError."""
         if self._runtime is None:
-            raise RuntimeFailure(f"{self.name}: is not open; open the scorer before it runs")
+            raise RuntimeFailure(f"{self.model.name}: is not open; open the scorer before it runs")
         runtime, keep = self._runtime, self.heatmap is not None
         # Kept from partition to partition: a packed tar is then unpacked once by each worker.
         reader = self._reader = self._reader or Reader(self.root)
-        # Bytes that are kept for an overlay may be many, so those films are handed over one by one.
+        # Pictures that are kept for an overlay are large, so those films are handed over one by one.
         size, members = 1 if keep else _TOGETHER, partition.members
         parts = [members[at : at + size] for at in range(0, len(members), size)]
 
@@ -84,7 +82,7 @@ class Scorer:
             return Row(path, error=film.error)
         prediction = classify.answer(runtime, self.manifest, film.decoded)
         if self.heatmap is not None and prediction.error is None:
-            prediction = self._draw(prediction, film, self.heatmap / f"{index:06d}")
+            _draw(prediction, self.heatmap / f"{index:06d}")
         if prediction.error is not None:
             return Row(path, film.sha256, error=_fact(prediction.error, path))
         return Row(
@@ -96,13 +94,6 @@ class Scorer:
             prediction.untypical,
             prediction.warnings,
         )
-
-    def _draw(self, prediction: classify.Prediction, film: _Taken, folder: Path) -> classify.Prediction:
-        from cxr_edge.inference import explain
-
-        place = folder / explain.name_overlay(prediction.path)
-        (drawn,) = explain.write_each([prediction], lambda _: place, {prediction.path: film.content})
-        return drawn
 
 
 def to_lost_row(member: Member) -> Row:
@@ -120,7 +111,6 @@ class _Taken:
     decoded: classify.Decoded | None = None
     sha256: str | None = None
     error: str | None = None
-    content: bytes = b""
 
 
 def _take(reader: Reader, member: Member, *, keep: bool) -> _Taken:
@@ -128,8 +118,15 @@ def _take(reader: Reader, member: Member, *, keep: bool) -> _Taken:
         content = reader.read(member)
     except CxrEdgeError as error:
         return _Taken(member, error=_fact(str(error), member.path))
-    decoded = classify.decode(Path(member.path), content)
-    return _Taken(member, decoded, hashlib.sha256(content).hexdigest(), content=content if keep else b"")
+    decoded = classify.decode(Path(member.path), content, keep_picture=keep)
+    return _Taken(member, decoded, hashlib.sha256(content).hexdigest())
+
+
+def _draw(prediction: classify.Prediction, folder: Path) -> None:
+    """Write the overlay of a film. Raises OutputError."""
+    from cxr_edge.inference import explain
+
+    explain.write(prediction, folder / explain.name_overlay(prediction.path))
 
 
 def _fact(error: str, path: str) -> str:

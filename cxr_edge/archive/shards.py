@@ -6,7 +6,6 @@ give the same bytes wherever they were scored.
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 import re
@@ -17,10 +16,23 @@ from pathlib import Path
 from typing import Any
 
 from cxr_edge.bundles.manifest import Artifact, Manifest
-from cxr_edge.errors import DataError, MissingExtraError, UsageError
+from cxr_edge.errors import DataError, UsageError
 from cxr_edge.system.about import RESEARCH_ONLY, __version__
+from cxr_edge.system.extras import import_extra
+from cxr_edge.system.resume import ResumeStore
 
-__all__ = ["SCHEMA", "Row", "Tally", "describe_run", "encode", "find_done", "import_parquet", "shard_name", "tally"]
+__all__ = [
+    "SCHEMA",
+    "Row",
+    "ShardStore",
+    "Tally",
+    "describe_run",
+    "encode",
+    "find_done",
+    "import_parquet",
+    "shard_name",
+    "tally",
+]
 
 SCHEMA = 1
 METADATA_KEY = b"cxr_edge"
@@ -62,10 +74,8 @@ class Tally:
 
 def import_parquet() -> tuple[Any, Any]:
     """Return the modules pyarrow and pyarrow.parquet. Raises MissingExtraError."""
-    try:
-        return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise MissingExtraError("scoring an archive into Parquet", "archive") from error
+    purpose, extra = "scoring an archive into Parquet", "archive"
+    return import_extra("pyarrow", purpose, extra), import_extra("pyarrow.parquet", purpose, extra)
 
 
 def shard_name(index: int) -> str:
@@ -91,6 +101,24 @@ def describe_run(manifest: Manifest, artifact: Artifact, plan_sha256: str, parti
         "partitions": partitions,
         "research_only": RESEARCH_ONLY,
     }
+
+
+class ShardStore(ResumeStore[Sequence[Row]]):
+    """The shards of a run in its folder: a piece a partition, whose key is what `describe_run` says."""
+
+    suffix = ".parquet"
+
+    def __init__(self, folder: Path, run: Mapping[str, Any]) -> None:
+        super().__init__(folder)
+        self._key = json.dumps(run, sort_keys=True)
+
+    def put_rows(self, index: int, rows: Sequence[Row]) -> None:
+        """Write the shard of partition `index`. Raises OutputError, MissingExtraError."""
+        self.put(shard_name(index).removesuffix(self.suffix), self._key, rows)
+
+    def encode(self, name: str, key: str, answer: Sequence[Row]) -> bytes:
+        """See `ResumeStore`."""
+        return encode(answer, json.loads(key), int(name.rpartition("-")[2]))
 
 
 def encode(rows: Sequence[Row], run: Mapping[str, Any], index: int) -> bytes:

@@ -16,6 +16,7 @@ from cxr_edge.archive import tars, zips
 from cxr_edge.archive.members import Member, is_tar, is_zip
 from cxr_edge.data.listing import is_image, is_inside
 from cxr_edge.errors import DataError
+from cxr_edge.system.walk import walk
 
 __all__ = ["list_members", "root_of"]
 
@@ -45,23 +46,17 @@ def list_members(archive: Path) -> Iterator[Member]:
 
 
 def _walk(root: Path) -> Iterator[Member]:
-    """Yield what is below a folder. As in `classify`, what is hidden is left out, and links to files are read."""
-    waiting = [""]
-    while waiting:
-        folder = waiting.pop()
-        try:
-            with os.scandir(root / folder) as entries:
-                for entry in entries:
-                    place = f"{folder}/{entry.name}" if folder else entry.name
-                    if entry.is_dir(follow_symlinks=False):
-                        if not entry.name.startswith("."):
-                            waiting.append(place)
-                    # A link to a folder may be called like a film.
-                    elif _is_wanted(entry.name) and not entry.is_dir():
-                        yield from _expand(root, place)
-        except OSError as error:
-            fault = f"cannot be listed ({error.strerror or error}); check its permissions"
-            yield Member(folder or ".", "fault", fault=fault)
+    """Yield what is below a folder; a folder that cannot be listed is a fault."""
+    faults: list[Member] = []
+
+    def note(place: str, error: OSError) -> None:
+        fault = f"cannot be listed ({error.strerror or error}); check its permissions"
+        faults.append(Member(os.path.relpath(place, root).replace(os.sep, "/"), "fault", fault=fault))
+
+    for entry in walk(root, note):
+        if _is_wanted(entry.name):
+            yield from _expand(root, os.path.relpath(entry.path, root).replace(os.sep, "/"))
+    yield from faults
 
 
 def _is_wanted(name: str) -> bool:

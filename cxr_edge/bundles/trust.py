@@ -13,6 +13,7 @@ from pathlib import Path
 from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.errors import BundleError, OutputError
 from cxr_edge.system import files
+from cxr_edge.system.paths import state_folder
 from cxr_edge.system.progress import say
 
 __all__ = ["is_ours", "note", "note_made", "store_path"]
@@ -20,8 +21,7 @@ __all__ = ["is_ours", "note", "note_made", "store_path"]
 
 def store_path() -> Path:
     """Return the folder of the notes."""
-    state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
-    return Path(state) / "cxr-edge" / "made-here"
+    return state_folder() / "made-here"
 
 
 def is_ours(sha256: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,25 +10,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
+from cxr_edge.cli.arguments import PATH, open_model
 from cxr_edge.errors import UsageError
 
 if TYPE_CHECKING:
     from cxr_edge.inference.classify import Prediction
 
-__all__ = ["classify", "explain", "open_model"]
-
-FOLDER = click.Path(path_type=Path)
+__all__ = ["classify", "explain"]
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, type=FOLDER, metavar="IMAGE|FOLDER|-...")
+@click.argument("sources", nargs=-1, required=True, type=PATH, metavar="IMAGE|FOLDER|-...")
 @click.option("--model", default="", metavar="BUNDLE[:ARTIFACT]", help="Which model; the shipped one by default.")
-@click.option("--heatmap", type=FOLDER, metavar="DIR", help="Write an overlay of where the model looked, a film each.")
+@click.option("--heatmap", type=PATH, metavar="DIR", help="Write an overlay of where the model looked, a film each.")
 @click.option("--watch", "watched", is_flag=True, help="Go on with what comes to the folders, until stopped.")
 @click.option(
-    "--journal", type=FOLDER, metavar="FILE", help="Where --watch notes what is done; in the state folder by default."
+    "--journal", type=PATH, metavar="FILE", help="Where --watch notes what is done; in the state folder by default."
 )
 @click.option("--json", "form", flag_value="json", help="A line of JSON a film.")
 @click.option("--csv", "form", flag_value="csv", help="CSV with a header.")
@@ -69,8 +67,8 @@ def classify(
 
 
 @click.command()
-@click.argument("image", type=FOLDER)
-@click.option("--out", required=True, type=FOLDER, help="The PNG to write.")
+@click.argument("image", type=PATH)
+@click.option("--out", required=True, type=PATH, help="The PNG to write.")
 @click.option("--model", default="", metavar="BUNDLE[:ARTIFACT]", help="Which model; the shipped one by default.")
 @click.option("--side-by-side", is_flag=True, help="Put the film beside the map.")
 def explain(image: Path, out: Path, model: str, side_by_side: bool) -> None:
@@ -86,12 +84,12 @@ def explain(image: Path, out: Path, model: str, side_by_side: bool) -> None:
     from cxr_edge.inference import explain as maps
 
     bundle, artifact = open_model(model)
-    (prediction,) = films.classify(bundle, artifact, [image])
+    (prediction,) = films.classify(bundle, artifact, [image], keep_pictures=True)
     if prediction.error is not None:
         # A prediction keeps an error's text only; where the film is at fault, reading it again raises the error.
         decoder.read(image)
         raise ImageError(prediction.error)
-    maps.write(prediction, image, out, side_by_side=side_by_side)
+    maps.write(prediction, out, side_by_side=side_by_side)
     click.echo(out)
 
 
@@ -104,13 +102,14 @@ def _classify_all(
 
     found = films.find_images(sources)
     contents = {films.STDIN: films.read_stdin()} if films.STDIN in found else {}
-    predictions = films.classify(bundle, artifact, found, threads=threads, contents=contents)
+    keep = heatmap is not None
+    predictions = films.classify(bundle, artifact, found, threads=threads, contents=contents, keep_pictures=keep)
     if heatmap is not None:
         from cxr_edge.inference import explain as maps
         from cxr_edge.system.files import prepare_folder
 
         places = maps.name_overlays(found, prepare_folder(heatmap))
-        predictions = maps.write_each(predictions, places.__getitem__, contents)
+        predictions = maps.write_each(predictions, places.__getitem__)
     tally = _Tally()
     for text in rows.FORMATS[form](tally.count(predictions)):
         click.echo(text, nl=False)
@@ -139,7 +138,8 @@ def _watch(
     with watches.Stop() as stop, journals.Journal(journal or journals.default_path(folders)) as done:
         names = ", ".join(printable(str(folder)) for folder in folders)
         say(f"cxr-edge: watching {names}; {len(done)} films were done before")
-        predictions = watches.watch(runtime, bundle.manifest, folders, done, stop)
+        options = watches.WatchOptions(keep_pictures=heatmap is not None)
+        predictions = watches.watch(runtime, bundle.manifest, folders, done, stop, options)
         if heatmap is not None:
             from cxr_edge.inference import explain as maps
             from cxr_edge.system.files import prepare_folder
@@ -163,14 +163,3 @@ class _Tally:
             self.films += 1
             self.failed += prediction.error is not None
             yield prediction
-
-
-def open_model(model: str) -> tuple[Bundle, Artifact]:
-    """Return the bundle and artifact of BUNDLE[:ARTIFACT]; a folder or .zip whose name has a colon is still one."""
-    from cxr_edge.inference.classify import choose_artifact
-
-    folder, name = model, ""
-    if ":" in model and not os.path.exists(model):
-        folder, name = model.rsplit(":", 1)
-    bundle = Bundle.read(Path(folder) if folder else default_bundle_path())
-    return bundle, bundle.artifact(name) if name else choose_artifact(bundle)

@@ -12,20 +12,21 @@ from typing import Any
 
 import click
 
-from cxr_edge.cli.build import bench, export, train
+from cxr_edge.cli.arguments import PATH
+from cxr_edge.cli.audit import audit
+from cxr_edge.cli.bench import bench, devices, report
+from cxr_edge.cli.calibrate import calibrate
 from cxr_edge.cli.classify import classify, explain
-from cxr_edge.cli.devices import devices
-from cxr_edge.cli.report import report
+from cxr_edge.cli.export import export
 from cxr_edge.cli.score import score
 from cxr_edge.cli.serve import serve
-from cxr_edge.cli.study import audit, calibrate, study
+from cxr_edge.cli.study import study
+from cxr_edge.cli.train import train
 from cxr_edge.cli.verify import verify
 from cxr_edge.errors import CxrEdgeError
 from cxr_edge.system.about import __version__
 
 __all__ = ["main"]
-
-FOLDER = click.Path(path_type=Path)
 
 
 class Commands(click.Group):
@@ -75,7 +76,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--out", required=True, type=FOLDER, help="Folder to write to.")
+@click.option("--out", required=True, type=PATH, help="Folder to write to.")
 @click.option("--seed", default=0, show_default=True, help="Another seed gives other patients.")
 def phantom(out: Path, seed: int) -> None:
     """Write the simulated films to disk, with lesion masks and a manifest.csv.
@@ -105,10 +106,22 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-for command in (
-    *(train, export, bench, report, verify, devices, classify, explain),
-    *(serve, score, study, audit, calibrate),
-):
+_COMMANDS = [
+    audit,
+    bench,
+    calibrate,
+    classify,
+    devices,
+    explain,
+    export,
+    report,
+    score,
+    serve,
+    study,
+    train,
+    verify,
+]
+for command in _COMMANDS:
     main.add_command(command)
 
 if __name__ == "__main__":

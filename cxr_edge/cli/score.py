@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cxr_edge.cli.arguments import PATH, open_model
+
 if TYPE_CHECKING:
     from cxr_edge.archive.run import Summary
 
 __all__ = ["score"]
 
-FOLDER = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("archive", type=FOLDER)
-@click.option("--out", required=True, type=FOLDER, help="Folder for the shards; a run that was stopped goes on in it.")
+@click.argument("archive", type=PATH)
+@click.option("--out", required=True, type=PATH, help="Folder for the shards; a run that was stopped goes on in it.")
 @click.option("--model", default="", metavar="BUNDLE[:ARTIFACT]", help="Which model; the shipped one by default.")
 @click.option(
     "--engine",
@@ -31,7 +31,7 @@ FOLDER = click.Path(path_type=Path)
     help="Processes of this machine, or Ray: the cluster of RAY_ADDRESS or one of this machine.",
 )
 @click.option("--workers", type=click.IntRange(min=1), help="How many work at once; one a core by default.")
-@click.option("--heatmap", type=FOLDER, metavar="DIR", help="Write an overlay of where the model looked, a film each.")
+@click.option("--heatmap", type=PATH, metavar="DIR", help="Write an overlay of where the model looked, a film each.")
 @click.option(
     "--shard-films", type=click.IntRange(min=1), help="Films a shard; 50 to 1000 by default, by the archive's size."
 )
@@ -64,7 +64,6 @@ def score(
       RAY_ADDRESS=head:6379 cxr-edge score list.txt --out scores --engine ray
     """
     from cxr_edge.archive import run
-    from cxr_edge.cli.classify import open_model
 
     bundle, artifact = open_model(model)
     options = run.ScoreOptions(engine, workers, heatmap, shard_films, as_listed)

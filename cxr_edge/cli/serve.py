@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-__all__ = ["serve"]
+from cxr_edge.cli.arguments import PATH
 
-FOLDER = click.Path(path_type=Path)
+__all__ = ["serve"]
 
 
 @click.command()
-@click.option("--models", type=FOLDER, metavar="DIR", help="A bundle, or a folder of bundles, beside those in build/.")
-@click.option("--films", type=FOLDER, metavar="DIR", help="Films to choose from, beside the simulated ones.")
+@click.option("--models", type=PATH, metavar="DIR", help="A bundle, or a folder of bundles, beside those in build/.")
+@click.option("--films", type=PATH, metavar="DIR", help="Films to choose from, beside the simulated ones.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", default=7860, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--allow-upload", is_flag=True, help="Let people add models; each runs in a sandbox.")

@@ -1,4 +1,4 @@
-"""The commands of the researcher: study, audit, calibrate. Parse, call, print."""
+"""The command group study. Parse, call, print."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from cxr_edge.bundles.bundle import Bundle, default_bundle_path
-from cxr_edge.cli.build import FOLDER, need
-from cxr_edge.system.about import RESEARCH_ONLY
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.cli.arguments import AS_JSON, PATH, POSITIVE, need_tensorflow
 
-__all__ = ["audit", "calibrate", "study"]
+__all__ = ["study"]
 
 _WEIGHTS = click.option(
     "--weights",
@@ -20,7 +19,7 @@ _WEIGHTS = click.option(
     show_default=True,
     help="A folder of no-top ImageNet files, a file, imagenet (downloads) or none.",
 )
-_OUT = click.option("--out", required=True, type=FOLDER, help="Folder of result, tables and figures.")
+_OUT = click.option("--out", required=True, type=PATH, help="Folder of result, tables and figures.")
 _RESUME = click.option("--resume", is_flag=True, help="Go on with a study that was stopped in the same --out.")
 _ENGINE = click.option(
     "--engine",
@@ -31,8 +30,6 @@ _ENGINE = click.option(
 _WORKERS = click.option("--workers", type=click.IntRange(min=1), help="Trainings at once on the engine; a core each.")
 _SEEDS = click.option("--seeds", type=click.IntRange(min=1), help="How many seeds, from 0 on.")
 _FILMS = click.option("--films", type=click.IntRange(min=1), help="Only about so many training films, whole patients.")
-_POSITIVE = click.option("--positive", default="covid", show_default=True, help="The class to be found.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
 @click.group()
@@ -54,11 +51,11 @@ def study() -> None:
 @_SEEDS
 @click.option("--epochs", type=click.IntRange(min=1), help="At most this many epochs of the head; 60 by default.")
 @click.option("--no-devices", is_flag=True, help="Neither export nor time the models.")
-@_POSITIVE
+@POSITIVE
 @_RESUME
 @_ENGINE
 @_WORKERS
-@_JSON
+@AS_JSON
 def backbones(
     data: str, out: Path, no_devices: bool, resume: bool, engine: str, workers: int | None, as_json: bool, **chosen: Any
 ) -> None:
@@ -71,7 +68,7 @@ def backbones(
     Example:
       cxr-edge study backbones ~/films --weights ~/weights --out build/backbones
     """
-    _need_tensorflow("export", "litert_quantizer")
+    need_tensorflow("a study", "export", "litert_quantizer")
     from cxr_edge.studies import backbones as comparing
     from cxr_edge.studies.jobs import Engine
 
@@ -89,11 +86,11 @@ def backbones(
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs of every training; 12 by default.")
 @_FILMS
 @click.option("--copies", type=click.IntRange(min=1), help="Augmented versions of each film; 4 by default.")
-@_POSITIVE
+@POSITIVE
 @_RESUME
 @_ENGINE
 @_WORKERS
-@_JSON
+@AS_JSON
 def unfreeze(
     data: str, out: Path, resume: bool, engine: str, workers: int | None, as_json: bool, **chosen: Any
 ) -> None:
@@ -106,7 +103,7 @@ def unfreeze(
     Example:
       cxr-edge study unfreeze ~/films --weights ~/weights --films 400 --epochs 8 --out build/unfreeze
     """
-    _need_tensorflow("train")
+    need_tensorflow("a study", "train")
     from cxr_edge.studies import unfreeze as training
     from cxr_edge.studies.jobs import Engine
 
@@ -124,11 +121,11 @@ def unfreeze(
 @click.option("--epochs", type=click.IntRange(min=1), help="At most this many epochs of the head; 60 by default.")
 @_FILMS
 @click.option("--backbone", help="The frozen backbone; mobilenetv2 by default.")
-@_POSITIVE
+@POSITIVE
 @_RESUME
 @_ENGINE
 @_WORKERS
-@_JSON
+@AS_JSON
 def balance(data: str, out: Path, resume: bool, engine: str, workers: int | None, as_json: bool, **chosen: Any) -> None:
     """Compare ways to meet unequal classes on DATA: nothing, class weights, focal loss, augmented copies.
 
@@ -136,7 +133,7 @@ def balance(data: str, out: Path, resume: bool, engine: str, workers: int | None
     Example:
       cxr-edge study balance ~/films --weights ~/weights --out build/balance
     """
-    _need_tensorflow("train")
+    need_tensorflow("a study", "train")
     from cxr_edge.studies import balance as comparing
     from cxr_edge.studies.jobs import Engine
 
@@ -147,12 +144,12 @@ def balance(data: str, out: Path, resume: bool, engine: str, workers: int | None
 
 @study.command()
 @click.argument("data", default="phantom")
-@click.option("--out", required=True, type=FOLDER, help="The picture, a PNG file.")
+@click.option("--out", required=True, type=PATH, help="The picture, a PNG file.")
 @click.option("--set", "sets", multiple=True, help="paper, default or mild; all by default.")
 @click.option("--films", type=click.IntRange(min=1), help="Films of each class; 2 by default.")
 @click.option("--copies", type=click.IntRange(min=1), help="Augmented versions of each; 7 by default.")
 @click.option("--seed", type=int, help="Another seed draws other versions.")
-@_POSITIVE
+@POSITIVE
 def augmentation(data: str, out: Path, **chosen: Any) -> None:
     """Draw a contact sheet: films of DATA as the augmentations show them.
 
@@ -166,12 +163,12 @@ def augmentation(data: str, out: Path, **chosen: Any) -> None:
 
 
 @study.command()
-@click.argument("bundle", type=FOLDER)
+@click.argument("bundle", type=PATH)
 @click.option("--data", default="phantom", show_default=True, help="Films to show.")
 @click.option("--split", default="test", show_default=True, help="Which split of them.")
 @click.option("--each", default=2, show_default=True, type=click.IntRange(min=1), help="Films of each outcome.")
-@click.option("--out", required=True, type=FOLDER, help="The picture, a PNG file.")
-@_JSON
+@click.option("--out", required=True, type=PATH, help="The picture, a PNG file.")
+@AS_JSON
 def gradcam(bundle: Path, data: str, split: str, each: int, out: Path, as_json: bool) -> None:
     """Draw films that BUNDLE calls right and wrong, with the heat maps of float32 and int8.
 
@@ -185,93 +182,6 @@ def gradcam(bundle: Path, data: str, split: str, each: int, out: Path, as_json: 
     opened = Bundle.read(bundle)
     shown = draw_gradcam(opened, open_dataset(data, positive=opened.manifest.positive), out, split=split, each=each)
     click.echo(json.dumps(shown, indent=2) if as_json else out)
-
-
-@click.command()
-@click.argument("data", default="phantom")
-@click.option("--out", required=True, type=FOLDER, help="Folder of audit.json, audit.html and audit.svg.")
-@click.option("--model", type=FOLDER, help="A bundle to audit too; 'default' is the shipped one.")
-@click.option("--artifact", help="Which of its artifacts; int8 where there is one.")
-@click.option("--weights", type=FOLDER, metavar="FILE", help="No-top MobileNetV2 weights, for a probe on its features.")
-@click.option("--positive", default="covid", show_default=True, help="The class to be found.")
-@_JSON
-def audit(
-    data: str, out: Path, model: Path | None, artifact: str | None, weights: Path | None, positive: str, as_json: bool
-) -> None:
-    """Say whether DATA, or a classifier, gives the class away by other things than the lungs.
-
-    Plain classifiers are trained on what a film shows without lung detail and measured over all sources, within each,
-    and on one that was left out. With a model: its AUC by source, and how much of its heat maps lies outside the lungs.
-
-    \b
-    Examples:
-      cxr-edge audit ~/films --out build/audit
-      cxr-edge audit ~/films --model default --out build/audit
-    """
-    need("an audit", "audit", "sklearn")
-    from cxr_edge.audit import run
-    from cxr_edge.data.dataset import open_dataset
-
-    dataset = open_dataset(data, positive=positive)
-    bundle = None if model is None else Bundle.read(default_bundle_path() if str(model) == "default" else model)
-    probes = {}
-    if weights is not None:
-        _need_tensorflow("train")
-        from cxr_edge.studies.cached_heads import all_features
-
-        probes["MobileNetV2 features"] = all_features(dataset, "mobilenetv2", str(weights), out / "features")
-    chosen = None if bundle is None or artifact is None else bundle.artifact(artifact)
-    result = run.audit(dataset, bundle, artifact=chosen, probes=probes)
-    written = run.write(result, out)
-    click.echo(json.dumps(result.to_json(), indent=2) if as_json else "\n".join([*result.verdict, RESEARCH_ONLY]))
-    for path in written:
-        click.echo(f"wrote {path}", err=True)
-
-
-@click.command()
-@click.argument("bundle", type=FOLDER)
-@click.option("--data", required=True, help="Films; val is fitted on, test measured.")
-@click.option(
-    "--rule",
-    default="youden-1se",
-    show_default=True,
-    help="youden: the best index on val; youden-1se: the widest gap between logits within a standard error of it.",
-)
-@click.option("--sensitivity", type=float, help="Wanted sensitivity on val, such as 0.95, in place of --rule.")
-@click.option("--artifact", help="Whose answers to take; model.keras by default.")
-@click.option("--out", type=FOLDER, help="Write a copy of the bundle here, and leave BUNDLE as it is.")
-@_JSON
-def calibrate(
-    bundle: Path, data: str, rule: str, sensitivity: float | None, artifact: str | None, out: Path | None, as_json: bool
-) -> None:
-    """Choose threshold and temperature of BUNDLE on the films of DATA, and write them into its manifest.
-
-    A reliability plot is left beside the bundle. Export after this, so that the artifacts tell the threshold too.
-
-    \b
-    Example:
-      cxr-edge calibrate build/mine --data ~/films --sensitivity 0.95
-    """
-    from cxr_edge.data.dataset import open_dataset
-    from cxr_edge.studies.calibrate import calibrate as fit
-
-    opened = Bundle.read(bundle)
-    dataset = open_dataset(data, positive=opened.manifest.positive)
-    record = fit(opened, dataset, artifact=artifact, rule=rule, sensitivity=sensitivity, out=out)
-    if as_json:
-        click.echo(json.dumps(record, indent=2))
-        return
-    click.echo(f"threshold {record['threshold']:.4f} ({record['rule']}), temperature {record['temperature']:.3f}")
-    for split, own in record["figures"].items():
-        click.echo(f"{split}: sensitivity {own['sensitivity']:.3f}, specificity {own['specificity']:.3f}")
-    click.echo(RESEARCH_ONLY)
-
-
-def _need_tensorflow(extra: str, *more: str) -> None:
-    from cxr_edge.system.native_stderr import import_tensorflow
-
-    need("a study", extra, "keras", "tensorflow", "matplotlib", *more)
-    import_tensorflow()
 
 
 def _given(chosen: dict[str, Any]) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from cxr_edge.cli.build import open_exported
+from cxr_edge.cli.arguments import PATH, open_exported
 
 __all__ = ["verify"]
 
 
 @click.command()
-@click.argument("bundle", required=False, type=click.Path(path_type=Path))
+@click.argument("bundle", required=False, type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="CPU threads.")
 @click.option("--trust", "trusted", is_flag=True, help="Where all is well, take its models for your own from now on.")

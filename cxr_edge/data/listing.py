@@ -7,9 +7,11 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NoReturn
 
 from cxr_edge.errors import DataError, UnsafeFileError
 from cxr_edge.system import files
+from cxr_edge.system.walk import is_hidden_file, is_hidden_folder, walk
 
 __all__ = [
     "SPLITS",
@@ -69,19 +71,26 @@ class Listing:
 def find_subfolders(folder: Path) -> list[Path]:
     """Return the folders right below `folder`, hidden ones left out, by name. Raises DataError when unreadable."""
     try:
-        return sorted(sub for sub in folder.iterdir() if sub.is_dir() and not sub.name.startswith((".", "__")))
+        return sorted(sub for sub in folder.iterdir() if sub.is_dir() and not is_hidden_folder(sub.name))
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed ({error.strerror or error}); check its permissions") from error
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Return the image files anywhere below `folder`, by path."""
-    return sorted(path for path in folder.rglob("*") if is_image(path.name) and path.is_file())
+    """Return the image files anywhere below `folder`, by path; what is hidden is left out.
+
+    Raises DataError for a folder that cannot be listed.
+    """
+
+    def refuse(place: str, error: OSError) -> NoReturn:
+        raise DataError(f"{place}: cannot be listed ({error.strerror or error}); check its permissions") from error
+
+    return sorted(Path(entry.path) for entry in walk(folder, refuse) if is_image(entry.name) and entry.is_file())
 
 
 def is_image(name: str) -> bool:
     """Say whether a file name ends like an image's; hidden files do not count."""
-    return name.lower().endswith(_IMAGE_SUFFIXES) and not name.startswith(".")
+    return name.lower().endswith(_IMAGE_SUFFIXES) and not is_hidden_file(name)
 
 
 def is_inside(text: str) -> bool:

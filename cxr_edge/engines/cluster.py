@@ -18,7 +18,8 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import Any, TypeVar
 
 from cxr_edge.engines.base import DEATHS, Lost, Work
-from cxr_edge.errors import CxrEdgeError, MissingExtraError, RuntimeFailure
+from cxr_edge.errors import CxrEdgeError, RuntimeFailure
+from cxr_edge.system.extras import import_extra
 
 __all__ = ["run"]
 
@@ -68,10 +69,7 @@ def serve(key: str, place: list[Any], task: Any) -> Any:
 def _import_ray() -> Any:
     # Ray reports usage over the network unless this is set before it starts.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    try:
-        return importlib.import_module("ray")
-    except ImportError as error:
-        raise MissingExtraError("--engine ray", "cluster") from error
+    return import_extra("ray", "--engine ray", "cluster")
 
 
 def _connect(ray: Any, workers: int | None) -> None:

@@ -13,9 +13,12 @@ from PIL import Image
 from cxr_edge.contract import HEATMAP_SHAPE, Pixels
 from cxr_edge.errors import DataError
 
-__all__ = ["OPACITY", "color_ramp", "layer", "overlay"]
+__all__ = ["OPACITY", "color_ramp", "layer", "overlay", "shrink"]
 
 OPACITY = 0.45
+
+# The map has 49 cells: a larger picture would show no more of it, and take seconds to write on a Pi.
+_MAX_SIDE_PX = 1024
 
 # Position on the ramp, then red, green, blue.
 _RAMP = (
@@ -44,6 +47,13 @@ def overlay(film: Image.Image | Pixels, heatmap: npt.NDArray[np.float32], *, opa
     heat = layer(heatmap, picture.size)
     mask = heat.getchannel("A").point([round(level * opacity) for level in range(256)])
     return Image.composite(heat.convert("RGB"), picture.convert("RGB"), mask)
+
+
+def shrink(picture: Image.Image) -> Image.Image:
+    """Return a copy of a picture as small as overlays are: in its shape, no side over 1024 pixels."""
+    small = picture.copy()
+    small.thumbnail((_MAX_SIDE_PX, _MAX_SIDE_PX), Image.Resampling.BILINEAR)
+    return small
 
 
 def layer(heatmap: npt.NDArray[np.float32], size_px: tuple[int, int]) -> Image.Image:

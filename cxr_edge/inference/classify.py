@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact, Manifest
@@ -23,6 +24,7 @@ from cxr_edge.contract import Outputs
 from cxr_edge.errors import BundleError, CxrEdgeError, DataError, RuntimeFailure
 from cxr_edge.imaging import decoder
 from cxr_edge.imaging.limits import MAX_FILE_BYTES
+from cxr_edge.imaging.overlay import shrink
 from cxr_edge.metrics.confusion import is_positive
 from cxr_edge.models import open_model
 from cxr_edge.runtimes.base import Runtime
@@ -57,6 +59,7 @@ class Prediction:
     `label` is the manifest's positive class where its `probability` reaches the threshold. `untypical` says that the
     film is unlike the training films; it is None, as `typicality` may be, where the model cannot tell. `heatmap` is
     (7, 7) float32 in [0, 1], by rows, or None. After an error `label`, `probability` and the rest are None or empty.
+    `picture` is what an overlay is drawn on, no side over 1024 pixels, where it was asked for.
     """
 
     path: Path
@@ -72,6 +75,7 @@ class Prediction:
     warnings: tuple[str, ...] = ()
     error: str | None = None
     heatmap: npt.NDArray[np.float32] | None = None
+    picture: Image.Image | None = None
 
 
 def find_images(sources: Sequence[Path]) -> list[Path]:
@@ -111,14 +115,15 @@ def classify(
     *,
     threads: int = 1,
     contents: Mapping[Path, bytes] | None = None,
+    keep_pictures: bool = False,
 ) -> Iterator[Prediction]:
     """Return the predictions for `films`, each made when it is asked for; `contents` are those of films without a file.
 
-    The artifact is opened at once, so that one which cannot run is an error before the first film. Raises BundleError,
-    RuntimeFailure, MissingExtraError.
+    With `keep_pictures` each has the picture that its overlay is drawn on. The artifact is opened at once, so that one
+    which cannot run is an error before the first film. Raises BundleError, RuntimeFailure, MissingExtraError.
     """
     runtime = open_model(bundle, artifact, threads=threads)
-    return _classify(runtime, bundle.manifest, films, contents or {})
+    return _classify(runtime, bundle.manifest, films, contents or {}, keep_pictures=keep_pictures)
 
 
 def predict(runtime: Runtime, manifest: Manifest, path: Path, content: bytes | None = None) -> Prediction:
@@ -137,16 +142,21 @@ class Decoded:
     film: decoder.Film | None
     decode_ms: float
     error: str | None = None
+    picture: Image.Image | None = None
 
 
-def decode(path: Path, content: bytes | None = None) -> Decoded:
-    """Return the film at `path`, or in `content`, which `path` then only names; the first half of `predict`."""
+def decode(path: Path, content: bytes | None = None, *, keep_picture: bool = False) -> Decoded:
+    """Return the film at `path`, or in `content`, which `path` then only names; the first half of `predict`.
+
+    With `keep_picture` the picture comes along, as small as overlays are: many may wait for the model.
+    """
     start_s = time.perf_counter()
     try:
-        film = decoder.read(path if content is None else content, name=str(path))
+        film, picture = decoder.read_with_picture(path if content is None else content, name=str(path))
     except CxrEdgeError as error:
         return Decoded(path, None, 0.0, str(error))
-    return Decoded(path, film, (time.perf_counter() - start_s) * 1e3)
+    decode_ms = (time.perf_counter() - start_s) * 1e3
+    return Decoded(path, film, decode_ms, picture=shrink(picture) if keep_picture else None)
 
 
 def answer(runtime: Runtime, manifest: Manifest, read: Decoded) -> Prediction:
@@ -167,6 +177,7 @@ def answer(runtime: Runtime, manifest: Manifest, read: Decoded) -> Prediction:
         decode_ms=read.decode_ms,
         inference_ms=inference_ms,
         warnings=read.film.warnings,
+        picture=read.picture,
         **values,
     )
 
@@ -176,15 +187,21 @@ def predict_all(
     manifest: Manifest,
     films: Sequence[Path],
     contents: Mapping[Path, bytes] | None = None,
+    *,
+    keep_pictures: bool = False,
 ) -> Iterator[Prediction]:
     """Return the predictions for `films`, each made when it is asked for; the films after it are then being decoded."""
     known = contents or {}
+
+    def read(path: Path) -> Decoded:
+        return decode(path, known.get(path), keep_picture=keep_pictures)
+
     if len(films) < 2:
-        return (predict(runtime, manifest, path, known.get(path)) for path in films)
+        return (answer(runtime, manifest, read(path)) for path in films)
     # Imported here, as all that one film on the command line, where every millisecond shows, has no use for.
     from cxr_edge.processes.prefetch import map_ahead
 
-    return (answer(runtime, manifest, read) for read in map_ahead(lambda path: decode(path, known.get(path)), films))
+    return (answer(runtime, manifest, decoded) for decoded in map_ahead(read, films))
 
 
 def read_stdin() -> bytes:
@@ -211,25 +228,19 @@ def _expand(source: Path) -> list[Path]:
 
 
 def _search(folder: Path) -> list[Path]:
-    from cxr_edge.data.listing import is_image
+    from cxr_edge.data import listing
 
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename}: cannot be listed ({error.strerror}); check its permissions") from error
-
-    found = []
-    for parent, subfolders, names in os.walk(folder, onerror=refuse):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        found += [Path(parent, name) for name in names if is_image(name)]
+    found = listing.find_images(folder)
     if not found:
         raise DataError(f"{folder}: has no image files; give a folder with PNG, JPEG, WebP or DICOM films")
-    return sorted(found)
+    return found
 
 
 def _classify(
-    runtime: Runtime, manifest: Manifest, films: Sequence[Path], contents: Mapping[Path, bytes]
+    runtime: Runtime, manifest: Manifest, films: Sequence[Path], contents: Mapping[Path, bytes], *, keep_pictures: bool
 ) -> Iterator[Prediction]:
     try:
-        yield from predict_all(runtime, manifest, films, contents)
+        yield from predict_all(runtime, manifest, films, contents, keep_pictures=keep_pictures)
     finally:
         runtime.close()
 

@@ -8,78 +8,63 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cxr_edge.errors import DataError, ImageError, UnsafeFileError, UsageError
-from cxr_edge.imaging import decoder
-from cxr_edge.imaging.overlay import OPACITY, color_ramp, overlay
+from cxr_edge.errors import DataError, UsageError
+from cxr_edge.imaging.overlay import OPACITY, color_ramp, overlay, shrink
 from cxr_edge.inference.classify import STDIN, Prediction
 from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY
 
 __all__ = ["draw", "name_overlay", "name_overlays", "write", "write_each"]
 
-# The map has 49 cells: a larger picture would show no more of it, and take seconds to write on a Pi.
-_MAX_SIDE_PX = 1024
 _MIN_FONT_PX = 14
 _MARGIN_PX = 8
 _TEXT = (235, 235, 235)
 
 
-def draw(
-    prediction: Prediction, film: Image.Image, *, side_by_side: bool = False, opacity: float = OPACITY
-) -> Image.Image:
+def draw(prediction: Prediction, *, side_by_side: bool = False, opacity: float = OPACITY) -> Image.Image:
     """Return the overlay of a prediction with a footer, the film beside it when `side_by_side`.
 
     The film keeps its shape and is made smaller where a side is over 1024 pixels. Raises DataError when the
-    prediction has no heat map.
+    prediction has no heat map, or its picture was not kept.
     """
     if prediction.heatmap is None:
         reason = prediction.error or f"{prediction.path}: the artifact gives no heat map; classify with another one"
         raise DataError(reason)
-    picture = film.copy()
-    picture.thumbnail((_MAX_SIDE_PX, _MAX_SIDE_PX), Image.Resampling.BILINEAR)
+    if prediction.picture is None:
+        raise DataError(f"{prediction.path}: its picture was not kept; classify it with keep_pictures")
+    picture = shrink(prediction.picture)
     marked = overlay(picture, prediction.heatmap, opacity=opacity)
     panels = [picture.convert("RGB"), marked] if side_by_side else [marked]
     return _compose(panels, _footer(prediction))
 
 
-def write(
-    prediction: Prediction, image: Path | bytes, out: Path, *, side_by_side: bool = False, opacity: float = OPACITY
-) -> None:
-    """Write the overlay of a prediction on the film `image`, a path or a file's content, to `out` as PNG, atomically.
+def write(prediction: Prediction, out: Path, *, side_by_side: bool = False, opacity: float = OPACITY) -> None:
+    """Write the overlay of a prediction to `out` as PNG, atomically.
 
-    Raises ImageError, DataError when the prediction has no heat map, UsageError when `out` is the film itself,
-    OutputError.
+    Raises what `draw` raises, UsageError when `out` is the film itself, OutputError.
     """
-    if isinstance(image, Path) and os.path.realpath(out) == os.path.realpath(image):
+    if os.path.realpath(out) == os.path.realpath(prediction.path):
         raise UsageError(f"{out}: is the film itself, which would be lost; choose another place for the overlay")
-    film = decoder.decode(image, name=str(prediction.path))
-    picture = draw(prediction, film, side_by_side=side_by_side, opacity=opacity)
+    picture = draw(prediction, side_by_side=side_by_side, opacity=opacity)
     with files.atomic_write(out) as handle:
         # Level 1 takes a quarter of the default's time and a fifth more space.
         picture.save(handle, "PNG", compress_level=1)
 
 
-def write_each(
-    predictions: Iterable[Prediction], place: Callable[[Path], Path], contents: Mapping[Path, bytes] | None = None
-) -> Iterator[Prediction]:
-    """Yield the predictions, the overlay of each written to `place` of its film first.
+def write_each(predictions: Iterable[Prediction], place: Callable[[Path], Path]) -> Iterator[Prediction]:
+    """Yield the predictions, the overlay of each that has no error written to `place` of its film first.
 
-    `contents` are those of films without a file. A film that was taken away meanwhile gets an error and stops no other.
-    Raises what `write` raises but for the film.
+    Raises what `write` raises.
     """
     for prediction in predictions:
         if prediction.error is None:
-            try:
-                write(prediction, (contents or {}).get(prediction.path, prediction.path), place(prediction.path))
-            except (ImageError, UnsafeFileError) as error:
-                yield Prediction(prediction.path, prediction.positive, prediction.threshold, error=str(error))
-                continue
+            write(prediction, place(prediction.path))
         yield prediction
 
 

@@ -12,7 +12,7 @@ import os
 import signal
 import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -26,6 +26,7 @@ from cxr_edge.inference.classify import Prediction, predict_all
 from cxr_edge.inference.watch_journal import Journal, name_film
 from cxr_edge.runtimes.base import Runtime
 from cxr_edge.system.progress import say
+from cxr_edge.system.walk import walk
 
 __all__ = ["Stop", "WatchOptions", "check_folders", "flush_to_disk", "format_on", "watch"]
 
@@ -36,11 +37,15 @@ _SCAN_SHARE = 0.05
 
 @dataclass(frozen=True)
 class WatchOptions:
-    """How long to wait: between two looks, for a file to stay the same, and so for one that cannot be read."""
+    """How long to wait: between two looks, for a file to stay the same, and so for one that cannot be read.
+
+    With `keep_pictures` each prediction has the picture that its overlay is drawn on.
+    """
 
     interval_s: float = 1.0
     settle_s: float = 2.0
     patience_s: float = 60.0
+    keep_pictures: bool = False
 
 
 class Stop:
@@ -119,9 +124,9 @@ def watch(
         begun_s = time.monotonic()
         ready = watcher.look(begun_s)
         scan_s = time.monotonic() - begun_s
-        for candidate, prediction in zip(
-            ready, predict_all(runtime, manifest, [candidate.path for candidate in ready]), strict=True
-        ):
+        paths = [candidate.path for candidate in ready]
+        predictions = predict_all(runtime, manifest, paths, keep_pictures=options.keep_pictures)
+        for candidate, prediction in zip(ready, predictions, strict=True):
             if watcher.is_final(candidate, prediction, begun_s):
                 yield prediction
                 journal.add(candidate.name())
@@ -167,15 +172,19 @@ class _Watcher:
     def look(self, now_s: float) -> list[_Candidate]:
         """Look through the folders; return the files that are to be read now, the oldest first."""
         found = {}
+        lost: dict[str, OSError] = {}
         for folder in self._folders:
-            for entry in self._scan(str(folder)):
+            for entry in walk(folder, lost.__setitem__):
                 # A file may go while its folder is being looked through.
                 with contextlib.suppress(OSError):
+                    if not is_image(entry.name) or not entry.is_file():
+                        continue
                     facts = entry.stat()
                     fresh = _Candidate(Path(entry.path), facts.st_size, facts.st_mtime_ns, now_s)
                     if fresh.name() not in self._journal:
                         found[entry.path] = self._keep(entry.path, fresh)
         self._candidates = found
+        self._tell_lost(lost)
         due = [candidate for candidate in found.values() if now_s - candidate.since_s >= self._patience(candidate)]
         return sorted(due, key=lambda candidate: (candidate.modified_ns, candidate.path))
 
@@ -201,22 +210,12 @@ class _Watcher:
     def _patience(self, candidate: _Candidate) -> float:
         return self._options.patience_s if candidate.tried else self._options.settle_s
 
-    def _scan(self, folder: str) -> Iterator[os.DirEntry[str]]:
-        """Yield the image files anywhere below `folder`; one that cannot be listed is told of once, and tried again."""
-        try:
-            with os.scandir(folder) as entries:
-                listed = list(entries)
-        except OSError as error:
-            if folder not in self._lost:
-                say(f"cxr-edge: {folder}: cannot be listed ({error.strerror or error}); it is tried again")
-            self._lost.add(folder)
-            return
-        if folder in self._lost:
-            self._lost.discard(folder)
-            say(f"cxr-edge: {folder}: can be listed again")
-        for entry in listed:
-            if entry.is_dir(follow_symlinks=False):
-                if not entry.name.startswith("."):
-                    yield from self._scan(entry.path)
-            elif is_image(entry.name) and entry.is_file():
-                yield entry
+    def _tell_lost(self, lost: Mapping[str, OSError]) -> None:
+        """Say once which folders cannot be listed, and which can be again."""
+        for place in sorted(lost.keys() - self._lost):
+            reason = lost[place].strerror or lost[place]
+            say(f"cxr-edge: {place}: cannot be listed ({reason}); it is tried again")
+        for place in sorted(self._lost - lost.keys()):
+            if os.path.isdir(place):
+                say(f"cxr-edge: {place}: can be listed again")
+        self._lost = set(lost)

@@ -11,12 +11,13 @@ import hashlib
 import os
 import re
 import stat
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from cxr_edge.errors import OutputError, UsageError
+from cxr_edge.system import locks
+from cxr_edge.system.paths import state_folder
 
 __all__ = ["Journal", "default_path", "name_film"]
 
@@ -69,19 +70,10 @@ class Journal:
         self._done.add(name)
 
     def _lock(self) -> None:
-        # The system lets go of the lock when the process ends, however it ends.
-        if sys.platform != "win32":
-            import fcntl
-
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UsageError(
-                    f"{self.path}: another watch is writing to it; stop that one, or name another file with --journal"
-                ) from error
-            except OSError:
-                # Some network shares know no locks; that loses only this check.
-                return
+        if not locks.try_lock(self._file):
+            raise UsageError(
+                f"{self.path}: another watch is writing to it; stop that one, or name another file with --journal"
+            )
 
     def _read(self) -> set[bytes]:
         try:
@@ -116,6 +108,5 @@ def name_film(path: Path, size_bytes: int, modified_ns: int) -> bytes:
 
 def default_path(folders: Sequence[Path]) -> Path:
     """Return where the journal of these folders is: a name made from theirs, in the user's state folder."""
-    state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
     names = b"\0".join(sorted(os.fsencode(os.path.realpath(folder)) for folder in folders))
-    return Path(state) / "cxr-edge" / f"watch-{hashlib.blake2b(names, digest_size=8).hexdigest()}.journal"
+    return state_folder() / f"watch-{hashlib.blake2b(names, digest_size=8).hexdigest()}.journal"

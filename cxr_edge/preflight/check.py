@@ -7,13 +7,16 @@ was made here (docs/adr/0014-strange-models.md).
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from cxr_edge.contract import InputContract, name_outputs
 from cxr_edge.errors import PreflightError, RuntimeFailure
-from cxr_edge.preflight import keras, onnx, tflite
+from cxr_edge.preflight import keras, onnx
 from cxr_edge.preflight.facts import ArtifactFacts
 from cxr_edge.preflight.flatbuffer import Malformed
+from cxr_edge.preflight.tflite import structure
 
 __all__ = ["MAX_BYTES", "check_artifact"]
 
@@ -21,17 +24,45 @@ MAX_BYTES = 256 * 2**20
 """The largest model file that is looked at; the largest export, Xception in float32, has 84 MB."""
 
 _CHECKS: Mapping[str, Callable[[bytes], ArtifactFacts]] = {
-    "tflite": tflite.check,
+    "tflite": structure.check,
     "onnx": onnx.check,
     "keras": keras.check,
 }
 
 
-def check_artifact(content: bytes, format: str, name: str) -> ArtifactFacts:
+_MOST_REMEMBERED = 64
+_passed: OrderedDict[tuple[str, str], ArtifactFacts] = OrderedDict()
+_lock = threading.Lock()
+
+
+def check_artifact(content: bytes, format: str, name: str, *, sha256: str | None = None) -> ArtifactFacts:
     """Return the facts of a model file of `format` (tflite, onnx or keras) whose structure and contract are sound.
 
-    Raises PreflightError that names the file `name` and the first fault.
+    `sha256` is that of the content, where the caller has proved it: a file that passed in this process is then not read
+    again. Raises PreflightError that names the file `name` and the first fault.
     """
+    known = None if sha256 is None else _recall(sha256, format)
+    if known is not None:
+        return known
+    facts = _check(content, format, name)
+    if sha256 is not None:
+        _remember(sha256, format, facts)
+    return facts
+
+
+def _recall(sha256: str, format: str) -> ArtifactFacts | None:
+    with _lock:
+        return _passed.get((sha256, format))
+
+
+def _remember(sha256: str, format: str, facts: ArtifactFacts) -> None:
+    with _lock:
+        _passed[sha256, format] = facts
+        if len(_passed) > _MOST_REMEMBERED:
+            _passed.popitem(last=False)
+
+
+def _check(content: bytes, format: str, name: str) -> ArtifactFacts:
     if format not in _CHECKS:
         raise PreflightError(f"{name}: files of the format '{format}' are not opened; known are {', '.join(_CHECKS)}")
     if len(content) > MAX_BYTES:

@@ -1,6 +1,6 @@
 """A reader of flatbuffers that trusts nothing: every offset is checked before it is followed.
 
-Only what `preflight_tflite` asks for is read, by the number of a field in its table's schema. No library is needed.
+Only what `tflite` asks for is read, by the number of a field in its table's schema. No library is needed.
 The layout is that of https://flatbuffers.dev/internals: all offsets are relative, and tables share vtables.
 """
 

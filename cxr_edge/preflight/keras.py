@@ -10,6 +10,7 @@ import io
 import json
 import zipfile
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from cxr_edge.preflight.facts import ArtifactFacts
@@ -24,12 +25,28 @@ _MAX_BYTES = 512 * 2**20
 _MAX_JSON_BYTES = 16 * 2**20
 _MAX_RATIO = 100
 _ENTRY_MARK = b"PK\1\2"
+# A reader of .zip files lists all entries before any of them can be refused.
+_MAX_ENTRY_MARKS = 100
+_NOT_OURS = "it is no .zip of metadata, configuration and weights alone"
 _MAX_ENTRIES = 20_000
 _MAX_DEPTH = 16
 _LAYERS = {
-    *("Activation", "Add", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D", "Dense"),
-    *("DepthwiseConv2D", "Dropout", "GlobalAveragePooling2D", "InputLayer", "MaxPooling2D", "ReLU", "Rescaling"),
-    *("SeparableConv2D", "ZeroPadding2D"),
+    "Activation",
+    "Add",
+    "AveragePooling2D",
+    "BatchNormalization",
+    "Concatenate",
+    "Conv2D",
+    "Dense",
+    "DepthwiseConv2D",
+    "Dropout",
+    "GlobalAveragePooling2D",
+    "InputLayer",
+    "MaxPooling2D",
+    "ReLU",
+    "Rescaling",
+    "SeparableConv2D",
+    "ZeroPadding2D",
 }
 _CLASSES = {
     "keras": {"DTypePolicy"},
@@ -43,22 +60,16 @@ _DAMAGE = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeEr
 
 def check(content: bytes) -> ArtifactFacts:
     """Return the facts of a .keras file. Raises Malformed with what is wrong."""
-    if content.count(_ENTRY_MARK) > 100:
-        raise Malformed("it is no .zip of metadata, configuration and weights alone")
+    if content.count(_ENTRY_MARK) > _MAX_ENTRY_MARKS:
+        raise Malformed(_NOT_OURS)
+    used: Counter[str] = Counter()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = archive.infolist()
-            if {item.filename for item in entries} != _NAMES or len(entries) != len(_NAMES):
-                raise Malformed("it is no .zip of metadata, configuration and weights alone")
-            if sum(item.file_size for item in entries) > _MAX_BYTES or any(
-                item.file_size > _MAX_RATIO * max(item.compress_size, 1) for item in entries
-            ):
-                raise Malformed("it unpacks to far more than it holds")
+            _check_entries(archive.infolist())
             weights_bytes = archive.getinfo(WEIGHTS_NAME).file_size
             with archive.open("config.json") as stream:
                 config = json.loads(stream.read(_MAX_JSON_BYTES))
-            used: Counter[str] = Counter()
-            _walk(config, used)
+        _walk(config, used)
     except RecursionError as error:
         raise Malformed("its configuration is nested too deep") from error
     except Malformed:
@@ -82,6 +93,14 @@ def check_weights(content: bytes) -> None:
             _walk_group(stored, 0, [0])
     except (KeyError, *_DAMAGE) as error:
         raise error if isinstance(error, Malformed) else Malformed(f"its weights cannot be read ({error})") from error
+
+
+def _check_entries(entries: Sequence[zipfile.ZipInfo]) -> None:
+    if {item.filename for item in entries} != _NAMES or len(entries) != len(_NAMES):
+        raise Malformed(_NOT_OURS)
+    bomb = any(item.file_size > _MAX_RATIO * max(item.compress_size, 1) for item in entries)
+    if bomb or sum(item.file_size for item in entries) > _MAX_BYTES:
+        raise Malformed("it unpacks to far more than it holds")
 
 
 def _walk(value: Any, used: Counter[str]) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from cxr_edge.contract import InputContract, Outputs, Pixels, check_pixels, name_outputs
-from cxr_edge.errors import MissingExtraError, RuntimeFailure
+from cxr_edge.errors import RuntimeFailure
 from cxr_edge.runtimes.base import Runtime, RuntimeInfo
 from cxr_edge.runtimes.onnx import check_input, import_onnxruntime, ort_errors
+from cxr_edge.system.extras import import_extra
 from cxr_edge.system.text import first_line
 
 __all__ = ["ACCELERATORS", "list_adapters", "open"]
@@ -163,10 +164,7 @@ def _webgpu_devices(ort: Any, software: bool) -> list[Any]:
         os.environ[_ALLOW_SOFTWARE] = "1"
     else:
         os.environ.pop(_ALLOW_SOFTWARE, None)
-    try:
-        plugin = importlib.import_module("onnxruntime_ep_webgpu")
-    except ImportError as error:
-        raise MissingExtraError("WebGPU", "gpu") from error
+    plugin = import_extra("onnxruntime_ep_webgpu", "WebGPU", "gpu")
     # An ONNX Runtime before 1.24 has no plugins.
     refusals: tuple[type[Exception], ...] = (*ort_errors(ort), AttributeError)
     ort.set_default_logger_severity(3)

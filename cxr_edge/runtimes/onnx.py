@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from typing import Any
 
 import numpy as np
 
 from cxr_edge.contract import InputContract, Outputs, Pixels, check_pixels, name_outputs
-from cxr_edge.errors import MissingExtraError, RuntimeFailure
+from cxr_edge.errors import RuntimeFailure
 from cxr_edge.runtimes.base import RuntimeInfo
+from cxr_edge.system.extras import import_extra
 from cxr_edge.system.text import first_line
 
 __all__ = ["OnnxRuntime", "check_input", "import_onnxruntime", "open", "ort_errors"]
@@ -22,10 +22,7 @@ def import_onnxruntime() -> Any:
     """Return the onnxruntime module, imported so that it sends nothing. Raises MissingExtraError."""
     # Official builds since 1.29 report usage unless this is set before the import.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    try:
-        module = importlib.import_module("onnxruntime")
-    except ImportError as error:
-        raise MissingExtraError("running .onnx files", "onnx") from error
+    module = import_extra("onnxruntime", "running .onnx files", "onnx")
     module.disable_telemetry_events()
     return module
 

@@ -8,7 +8,6 @@ keep native code that was taken over from reading the user's files or opening a 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import weakref
 from dataclasses import dataclass
@@ -19,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr_edge.contract import OUTPUT_SIZES, Outputs, Pixels, check_pixels
-from cxr_edge.errors import MissingExtraError, SandboxError
-from cxr_edge.preflight import check
+from cxr_edge.errors import SandboxError
 from cxr_edge.processes.limits import STRICT, WIDE, Limits
+from cxr_edge.processes.messages import Message, pack, to_npy
 from cxr_edge.runtimes.base import RuntimeInfo
 from cxr_edge.sandbox.process import SandboxProcess
-from cxr_edge.sandbox.worker import pack, to_npy
+from cxr_edge.system.extras import need
 
-__all__ = ["Limits", "Sandbox", "SandboxRun", "open", "run_in_sandbox"]
+__all__ = ["Sandbox", "SandboxRun", "open", "run_in_sandbox"]
 
 _MAX_LABELS = 1000
 
@@ -41,8 +40,7 @@ class SandboxRun:
 
 
 def open(content: bytes, format: str, *, threads: int, name: str) -> Sandbox:
-    """Check a model file that is not ours and open it. Raises PreflightError, SandboxError, MissingExtraError."""
-    check.check_artifact(content, format, name)
+    """Open a model file in a sandbox; `models` has checked its structure. Raises SandboxError, MissingExtraError."""
     return Sandbox(content, format, name=name, threads=threads, limits=WIDE if format == "keras" else STRICT)
 
 
@@ -66,8 +64,8 @@ class Sandbox:
     """
 
     def __init__(self, content: bytes, format: str, *, name: str, threads: int = 1, limits: Limits = STRICT) -> None:
-        if format == "onnx" and importlib.util.find_spec("onnxruntime") is None:
-            raise MissingExtraError("running .onnx files", "onnx")
+        if format == "onnx":
+            need("running .onnx files", "onnx", "onnxruntime")
         self._content = content
         self._request = {"task": "open", "format": format, "name": name, "threads": threads}
         self._limits = limits
@@ -93,10 +91,10 @@ class Sandbox:
             if self._cpu_s > self._limits.cpu_s / 2 or not self._child.is_running():
                 self.close()
                 self._start()
-            answer, blobs = self._child.ask(pack({"task": "run"}, to_npy(film[None])))
+            answer = self._child.ask(pack({"task": "run"}, to_npy(film[None])))
             self._cpu_s = _number(answer, "cpu_s", self.name)
             times_s.append(_number(answer, "time_s", self.name))
-            outputs = _read_outputs(answer, blobs, self.name)
+            outputs = _read_outputs(answer, self.name)
             if rows and set(rows) != set(outputs):
                 raise SandboxError(f"{self.name}: its sandbox answered for other outputs than before; do not use it")
             for output, values in outputs.items():
@@ -112,7 +110,7 @@ class Sandbox:
         with contextlib.ExitStack() as stack:
             self._child = SandboxProcess(self.name, self._limits)
             stack.callback(self._child.close)
-            answer, _ = self._child.ask(pack(self._request, self._content))
+            answer = self._child.ask(pack(self._request, self._content))
             self.load_s = _number(answer, "load_s", self.name)
             self._cpu_s = _number(answer, "cpu_s", self.name)
             self.info = _read_info(answer, self.name)
@@ -121,24 +119,24 @@ class Sandbox:
             stack.pop_all()
 
 
-def _number(answer: dict[str, Any], key: str, name: str) -> float:
-    value = answer.get(key)
+def _number(answer: Message, key: str, name: str) -> float:
+    value = answer.header.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
         raise SandboxError(f"{name}: its sandbox gave no proper answer; do not use it")
     return float(value)
 
 
-def _read_info(answer: dict[str, Any], name: str) -> RuntimeInfo:
-    info = answer.get("info")
+def _read_info(answer: Message, name: str) -> RuntimeInfo:
+    info = answer.header.get("info")
     if isinstance(info, list) and [type(item) for item in info] == [str, str, int, str]:
         library, version, threads, delegate = info
         return RuntimeInfo(library, version, threads, delegate, {"sandbox": True})
     raise SandboxError(f"{name}: its sandbox gave no proper answer; do not use it")
 
 
-def _read_outputs(answer: dict[str, Any], blobs: list[bytes], name: str) -> Outputs:
+def _read_outputs(answer: Message, name: str) -> Outputs:
     """Return the arrays for one film, which have the names, type and sizes that the contract allows."""
-    names = answer.get("outputs")
+    names, blobs = answer.header.get("outputs"), answer.blobs
     found = {}
     if isinstance(names, list) and len(names) == len(blobs):
         for output, blob in zip(names, blobs, strict=True):

@@ -1,7 +1,6 @@
-"""The process that `sandbox.Sandbox` starts: limits itself, then opens one model and runs it film by film.
+"""The process that `runtime.Sandbox` starts: limits itself, then opens one model and runs it image by image.
 
-It is given its limits as JSON on the command line and all else over stdin, and answers over stdout: a message is JSON
-with a list of sizes, and then as many blobs, a model file or arrays in npy format. Nothing is ever unpickled.
+It is given its limits as JSON on the command line and all else by messages (`processes.messages`).
 """
 
 from __future__ import annotations
@@ -10,13 +9,15 @@ import io
 import json
 import math
 import os
+import signal
 import sys
 import time
 from typing import Any, BinaryIO
 
 from cxr_edge.processes.limits import Limits, impose
+from cxr_edge.processes.messages import Message, claim_stdout, pack, receive, to_npy
 
-__all__ = ["main", "pack", "to_npy"]
+__all__ = ["main"]
 
 _GRACE_S = 5
 
@@ -27,50 +28,21 @@ def main() -> None:
     impose(limits)
     # Before numpy is imported: a thread for each core would take the address space of many.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    answers = os.fdopen(os.dup(1), "wb")
-    # What libraries print goes to stderr.
-    os.dup2(2, 1)
-    _serve(sys.stdin.buffer, answers, limits.wall_s)
-
-
-def pack(message: dict[str, Any], *blobs: bytes) -> bytes:
-    """Return a message with its blobs as bytes: a line of JSON, and the blobs behind it."""
-    return json.dumps(message | {"sizes": [len(blob) for blob in blobs]}).encode() + b"\n" + b"".join(blobs)
-
-
-def to_npy(array: Any) -> bytes:
-    """Return an array in npy format."""
-    import numpy as np
-
-    held = io.BytesIO()
-    np.save(held, array, allow_pickle=False)
-    return held.getvalue()
-
-
-def _receive(stream: BinaryIO) -> tuple[dict[str, Any], list[bytes]] | None:
-    line = stream.readline()
-    if not line:
-        return None
-    message: dict[str, Any] = json.loads(line)
-    return message, [stream.read(size) for size in message["sizes"]]
+    _serve(sys.stdin.buffer, claim_stdout(), limits.wall_s)
 
 
 def _serve(requests: BinaryIO, answers: BinaryIO, wall_s: float) -> None:
-    import signal
-
     from cxr_edge.errors import CxrEdgeError
 
     runtime: Any = None
-    while (received := _receive(requests)) is not None:
-        message, (blob,) = received
+    while (message := receive(requests)) is not None:
         # Who asked kills this process in time, unless it was killed itself.
         signal.alarm(math.ceil(wall_s) + _GRACE_S)
         try:
-            if message["task"] == "open":
-                runtime, answer = _open(message, blob)
-                reply = pack(answer)
+            if message.header["task"] == "open":
+                runtime, reply = _open(message)
             else:
-                reply = _run(runtime, blob)
+                reply = _run(runtime, message)
         except (CxrEdgeError, MemoryError) as error:
             reply = pack({"error": str(error) or "it ran out of memory"})
         answers.write(reply)
@@ -78,22 +50,25 @@ def _serve(requests: BinaryIO, answers: BinaryIO, wall_s: float) -> None:
         signal.alarm(0)
 
 
-def _open(message: dict[str, Any], content: bytes) -> tuple[Any, dict[str, Any]]:
+def _open(message: Message) -> tuple[Any, bytes]:
     from cxr_edge.runtimes.registry import open_content
 
+    asked, (content,) = message.header, message.blobs
     start = time.perf_counter()
-    runtime = open_content(content, message["format"], threads=message["threads"], name=message["name"])
+    runtime = open_content(content, asked["format"], threads=asked["threads"], name=asked["name"])
     info = runtime.info
-    return runtime, {
+    answer = {
         "load_s": time.perf_counter() - start,
         "cpu_s": time.process_time(),
         "info": [info.library, info.version, info.threads, info.delegate],
     }
+    return runtime, pack(answer)
 
 
-def _run(runtime: Any, blob: bytes) -> bytes:
+def _run(runtime: Any, message: Message) -> bytes:
     import numpy as np
 
+    (blob,) = message.blobs
     pixels = np.load(io.BytesIO(blob), allow_pickle=False)
     start = time.perf_counter()
     outputs = runtime.run(pixels)

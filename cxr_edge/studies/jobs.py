@@ -6,28 +6,25 @@ what was asked for, and sent to another process.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cxr_edge.engines import base, registry
-from cxr_edge.errors import DataError, RuntimeFailure, UsageError
+from cxr_edge.errors import RuntimeFailure, UsageError
 from cxr_edge.system import files
 from cxr_edge.system.about import __version__
 from cxr_edge.system.progress import Progress, say
+from cxr_edge.system.resume import JsonStore
 
 __all__ = ["FOLDER", "HERE", "Engine", "Job", "Record", "absolute", "run_all"]
 
 FOLDER = "trainings"
 HERE = "here"
 """The engine that is none: one training after another in this process."""
-
-_MAX_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -57,29 +54,20 @@ class Record:
     """
 
     def __init__(self, out: Path, *, resume: bool) -> None:
-        self.folder = out / FOLDER
-        if not resume and self.folder.is_dir() and any(self.folder.glob("*.json")):
+        self._store = JsonStore(out / FOLDER)
+        if not resume and any(self._store.paths()):
             raise UsageError(
                 f"--out {out}: holds a study already; add --resume to go on with it, or give another folder"
             )
-        files.prepare_folder(self.folder)
+        files.prepare_folder(self._store.folder)
 
     def get(self, job: Job) -> dict[str, Any] | None:
         """Return the kept answer, None where there is none of this very job."""
-        with contextlib.suppress(DataError):
-            path = self._path(job)
-            kept = files.read_json(path, _MAX_BYTES) if path.is_file() else None
-            if isinstance(kept, dict) and kept.get("key") == job.key and isinstance(kept.get("answer"), dict):
-                answer: dict[str, Any] = kept["answer"]
-                return answer
-        return None
+        return self._store.get(job.name, job.key)
 
     def put(self, job: Job, answer: dict[str, Any]) -> None:
         """Keep an answer. Raises OutputError."""
-        files.write_json(self._path(job), {"key": job.key, "name": job.name, "answer": answer})
-
-    def _path(self, job: Job) -> Path:
-        return self.folder / f"{re.sub('[^A-Za-z0-9.]+', '-', job.name)}.json"
+        self._store.put(job.name, job.key, answer)
 
 
 def absolute(text: str) -> str:

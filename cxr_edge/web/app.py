@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from cxr_edge.errors import CxrEdgeError, RequestRefusedError
@@ -41,8 +41,16 @@ def make_app(site: Site) -> Starlette:
         finally:
             site.close()
 
-    pages = _Pages(site)
-    routes = [
+    return Starlette(
+        routes=_list_routes(_Pages(site)),
+        middleware=[Middleware(Drain), Middleware(Guard, host=site.options.host)],
+        exception_handlers={CxrEdgeError: _answer_error},
+        lifespan=lifespan,
+    )
+
+
+def _list_routes(pages: _Pages) -> list[BaseRoute]:
+    return [
         Route("/", pages.index),
         Route("/health", pages.health),
         Route("/films/{key}", pages.picture),
@@ -56,12 +64,6 @@ def make_app(site: Site) -> Starlette:
         Route("/api/classify", pages.classify, methods=["POST"]),
         Mount("/static", StaticFiles(directory=_HERE / "static")),
     ]
-    return Starlette(
-        routes=routes,
-        middleware=[Middleware(Drain), Middleware(Guard, host=site.options.host)],
-        exception_handlers={CxrEdgeError: _answer_error},
-        lifespan=lifespan,
-    )
 
 
 class _Pages:
@@ -80,11 +82,10 @@ class _Pages:
 
     async def index(self, request: Request) -> Response:
         limits = self._site.options.limits
-        films = await run_in_threadpool(self._site.describe_films)
         return self._render(
             "index.html",
-            **self._site.describe_models(),
-            films=films,
+            **self._site.list_models().to_json(),
+            films=await self._find_films(),
             film_limit_bytes=limits.film_bytes,
             most_models=limits.models,
             uploads=self._site.uploads is not None,
@@ -102,16 +103,16 @@ class _Pages:
         return Response(content, media_type="image/jpeg")
 
     async def models_part(self, request: Request) -> Response:
-        return self._render("models.html", **self._site.describe_models())
+        return self._render("models.html", **self._site.list_models().to_json())
 
     async def films_part(self, request: Request) -> Response:
-        return self._render("films.html", films=await run_in_threadpool(self._site.describe_films))
+        return self._render("films.html", films=await self._find_films())
 
     async def list_models(self, request: Request) -> Response:
-        return JSONResponse(self._site.describe_models())
+        return JSONResponse(self._site.list_models().to_json())
 
     async def list_films(self, request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(self._site.describe_films))
+        return JSONResponse(await self._find_films())
 
     async def upload(self, request: Request) -> Response:
         site, query = self._site, request.query_params
@@ -140,6 +141,10 @@ class _Pages:
     async def result_part(self, request: Request) -> Response:
         result = await self._classify(request)
         return HTMLResponse(await run_in_threadpool(self._show, result))
+
+    async def _find_films(self) -> dict[str, Any]:
+        listed = await run_in_threadpool(self._site.list_films)
+        return listed.to_json()
 
     async def _classify(self, request: Request) -> Result:
         """Return the result for the film in the body, or for the offered one that the query names."""

@@ -6,15 +6,15 @@ import asyncio
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from cxr_edge.bundles.manifest import MANIFEST_NAME
 from cxr_edge.errors import DataError, RequestRefusedError, UsageError
 from cxr_edge.system import files
-from cxr_edge.system.about import RESEARCH_ONLY, __version__
 from cxr_edge.web.http.admission import Admission
+from cxr_edge.web.listing import BundleRow, FilmList, ModelList, ModelRow
 from cxr_edge.web.models import catalog, figures
 from cxr_edge.web.models.catalog import Catalog, Entry, Model
+from cxr_edge.web.models.figures import Figures
 from cxr_edge.web.models.measuring import Measurements, draw_test_films
 from cxr_edge.web.models.model_pool import Runners
 from cxr_edge.web.models.uploads import Uploads
@@ -123,60 +123,33 @@ class Site:
             raise RequestRefusedError(403, "uploading models is off; start 'cxr-edge serve' with --allow-upload")
         return self.uploads
 
-    def describe_models(self) -> dict[str, Any]:
-        """Return every bundle and model with its figures, as the JSON object of /api/models."""
-        entries = [self._describe_entry(entry) for entry in self.catalog.entries]
-        pending = any(model["pending"] for entry in entries for model in entry["models"])
-        return {"bundles": entries, "pending": pending, "version": __version__, "research_only": RESEARCH_ONLY}
+    def list_models(self) -> ModelList:
+        """Return every bundle and model with its figures."""
+        return ModelList(tuple(self._list_entry(entry) for entry in self.catalog.entries))
 
-    def describe_films(self) -> dict[str, Any]:
-        """Return the offered films as the JSON object of /api/films; looks through the folder."""
-        listed, more, fault = self._list_folder()
-        return {
-            "samples": [_describe_film(film) for film in self.samples.films],
-            "folder": [_describe_film(film) for film in listed],
-            "folder_name": self.folder.folder.name if self.folder else None,
-            "not_listed": more,
-            "folder_fault": fault,
-        }
-
-    def _list_folder(self) -> tuple[tuple[OfferedFilm, ...], int, str | None]:
+    def list_films(self) -> FilmList:
+        """Return the offered films; looks through the folder."""
         if self.folder is None:
-            return (), 0, None
+            return FilmList(self.samples.films)
+        name = self.folder.folder.name
         try:
-            return *self.folder.list(), None
+            listed, more = self.folder.list()
         except DataError as error:
             # It was there at the start; whoever emptied it may fill it again.
-            return (), 0, str(error)
+            return FilmList(self.samples.films, folder_name=name, fault=str(error))
+        return FilmList(self.samples.films, listed, name, more)
 
-    def _describe_entry(self, entry: Entry) -> dict[str, Any]:
-        manifest = entry.bundle.manifest
-        return {
-            "key": entry.key,
-            "name": manifest.name,
-            "origin": entry.origin,
-            "architecture": manifest.architecture,
-            "labels": list(manifest.labels),
-            "positive": manifest.positive,
-            "threshold": manifest.threshold,
-            "models": [self._describe_model(model) for model in entry.models],
-        }
+    def _list_entry(self, entry: Entry) -> BundleRow:
+        rows = (
+            ModelRow(model, self._find_figures(model), self.measurements.is_pending(model.key))
+            for model in entry.models
+        )
+        return BundleRow(entry, tuple(rows))
 
-    def _describe_model(self, model: Model) -> dict[str, Any]:
-        artifact = model.artifact
+    def _find_figures(self, model: Model) -> tuple[Figures, ...]:
         uploaded = self.uploads.figures.get(model.key) if self.uploads else None
-        found = (self.bench_figures.get(artifact.sha256), uploaded or self.measurements.find(model.key))
-        return {
-            "key": model.key,
-            "title": model.title,
-            "artifact": artifact.name,
-            "format": artifact.format,
-            "quantization": artifact.quantization,
-            "size_bytes": artifact.size_bytes,
-            "figures": [item.to_json() for item in found if item is not None],
-            "sandboxed": not model.trusted,
-            "pending": self.measurements.is_pending(model.key),
-        }
+        found = (self.bench_figures.get(model.artifact.sha256), uploaded or self.measurements.find(model.key))
+        return tuple(item for item in found if item is not None)
 
     def _answer_all(self, models: Sequence[Model], decoded: Decoded, name: str) -> dict[str, Answer]:
         film, decode_ms = decoded.film, decoded.decode_ms
@@ -195,10 +168,6 @@ def _open_folder(path: Path | None) -> Folder | None:
     folder = Folder(path)
     folder.list()
     return folder
-
-
-def _describe_film(film: OfferedFilm) -> dict[str, Any]:
-    return {"key": film.key, "name": film.name, "truth": film.truth or None, "kind": film.kind or None}
 
 
 def _places_of_results(models: Path | None) -> list[Path]:

@@ -28,8 +28,20 @@ _LAYER_PX = 192
 _FLOAT = ("float32", "float16")
 _MAX_NAME = 120
 _COLUMNS = (
-    *("film", "model", "label", "positive", "probability", "threshold", "typicality", "untypical"),
-    *("decode_ms", "inference_ms", "warnings", "error", "agreement", "research_only"),
+    "film",
+    "model",
+    "label",
+    "positive",
+    "probability",
+    "threshold",
+    "typicality",
+    "untypical",
+    "decode_ms",
+    "inference_ms",
+    "warnings",
+    "error",
+    "agreement",
+    "research_only",
 )
 
 
@@ -56,6 +68,15 @@ class Answer:
             return "no answer"
         return f"{self.prediction.label}, P({self.prediction.positive}) {self.prediction.probability:.3f}"
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object of an answer, without what is said of the film once."""
+        facts: dict[str, Any] = json.loads(rows.to_json(self.prediction))
+        for key in ("path", "research_only", "warnings", "decode_ms"):
+            del facts[key]
+        heatmap = self.prediction.heatmap
+        cells = None if heatmap is None else [[round(value, 4) for value in row] for row in heatmap.tolist()]
+        return {"model": self.model.key} | facts | {"heatmap": cells}
+
 
 @dataclass(frozen=True)
 class Clash:
@@ -66,6 +87,10 @@ class Clash:
     labels: tuple[str, str]
     change: float
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object of a clash."""
+        return {"quantised": self.quantised, "float": self.reference, "change": round(self.change, 6)}
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -74,6 +99,10 @@ class Agreement:
     kind: str
     text: str
     clashes: tuple[Clash, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object of the agreement."""
+        return {"kind": self.kind, "text": self.text, "clashes": [item.to_json() for item in self.clashes]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,15 +128,8 @@ class Result:
             "warnings": list(film.warnings),
             "truth": self.truth or None,
         }
-        agreement = {
-            "kind": self.agreement.kind,
-            "text": self.agreement.text,
-            "clashes": [
-                {"quantised": item.quantised, "float": item.reference, "change": round(item.change, 6)}
-                for item in self.agreement.clashes
-            ],
-        }
-        results = [_answer_json(answer) for answer in self.answers]
+        results = [answer.to_json() for answer in self.answers]
+        agreement = self.agreement.to_json()
         return {"film": facts, "results": results, "agreement": agreement, "research_only": RESEARCH_ONLY}
 
     def to_csv(self) -> str:
@@ -192,14 +214,6 @@ def _find_twin(answer: Answer, answers: Sequence[Answer]) -> Answer | None:
     wanted = answer.model.artifact.format
     twins.sort(key=lambda item: (item.model.artifact.format != wanted, _FLOAT.index(item.model.artifact.quantization)))
     return twins[0] if twins else None
-
-
-def _answer_json(answer: Answer) -> dict[str, Any]:
-    heatmap = answer.prediction.heatmap
-    values = None if heatmap is None else [[round(float(value), 4) for value in row] for row in heatmap]
-    facts: dict[str, Any] = json.loads(rows.to_json(answer.prediction))
-    del facts["path"], facts["research_only"], facts["warnings"], facts["decode_ms"]
-    return {"model": answer.model.key} | facts | {"heatmap": values}
 
 
 def _data_uri(kind: str, content: bytes) -> str:

@@ -12,13 +12,18 @@ from tests.support import models
 CODE, FACT = 4, "names os.function"
 
 
-def make(folder: Path) -> list[str]:
-    """Write the attack and return the command that meets it."""
+def make_model() -> bytes:
+    """Return the .keras file."""
     config = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:
         archive.writestr("metadata.json", "{}")
         archive.writestr("config.json", json.dumps({"layers": [config]}))
         archive.writestr("model.weights.h5", b"")
-    models.write_bundle(folder / "evil", {"model.keras": held.getvalue()})
+    return held.getvalue()
+
+
+def make(folder: Path) -> list[str]:
+    """Write the attack and return the command that meets it."""
+    models.write_bundle(folder / "evil", {"model.keras": make_model()})
     return ["export", "evil", "--out", "out"]

@@ -1,19 +1,23 @@
-"""A model that is not ours is checked, runs in a sandbox, and is our own only after it was noted."""
+"""A model that is not trusted is checked, runs in a sandbox, and is trusted only after it was noted as such."""
 
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from cxr_edge.archive.scoring import Scorer
 from cxr_edge.benchmarks.drift import predictions
 from cxr_edge.benchmarks.measure import worker_client
 from cxr_edge.bundles import trust
@@ -21,7 +25,10 @@ from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.cli.main import main
 from cxr_edge.errors import PreflightError
 from cxr_edge.export import pipeline
-from cxr_edge.models import open_model
+from cxr_edge.models import open_model, read_model
+from cxr_edge.phantom.sets import write_folder
+from cxr_edge.runtimes import registry
+from tests.attacks import keras_program
 from tests.support import models
 from tests.support.trees import change_tflite
 
@@ -160,7 +167,7 @@ def test_the_process_of_a_bench_limits_itself_for_a_strangers_model(strangers: B
     )
     limited, free = (
         json.loads(subprocess.check_output([sys.executable, "-c", code], input=json.dumps(asked).encode()))
-        for asked in (request, request | {"ours": True})
+        for asked in (request, request | {"trusted": True})
     )
 
     assert limited == [0, 2**26]
@@ -191,3 +198,131 @@ def test_an_export_of_a_strangers_classifier_leaves_it_a_strangers(
 
     assert trust.is_ours(made["model_float32.tflite"].sha256)
     assert not trust.is_ours(made["model.keras"].sha256)
+
+
+def test_score_runs_a_strangers_model_in_sandboxes(strangers: Bundle, tmp_path: Path, sandboxes: list[str]) -> None:
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    Image.new("L", (300, 300), 51).save(folder / "image.png")
+    result = invoke("score", folder, "--model", strangers.path, "--out", tmp_path / "scores", "--workers", 1)
+
+    assert result.exit_code == 0, result.stderr
+    # The one that is tried before anything is written; the workers' are children of their own.
+    assert sandboxes == ["model_float32.tflite"]
+
+
+def test_a_worker_of_score_opens_a_strangers_model_in_a_sandbox(strangers: Bundle, sandboxes: list[str]) -> None:
+    model = pickle.loads(pickle.dumps(read_model(strangers, strangers.artifact("float32"))))
+    scorer = Scorer(model, strangers.manifest, strangers.path)
+    scorer.open()
+    scorer.close()
+
+    assert sandboxes == ["model_float32.tflite"]
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Bundle:
+    """A stranger's bundle whose files would harm a runtime: a .tflite that reads out of bounds, a .keras with code."""
+    return models.write_bundle(
+        tmp_path / "hostile",
+        {
+            "model.keras": keras_program.make_model(),
+            "model_float32.tflite": unsound(),
+            "model_int8.tflite": unsound(),
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small data set of simulated radiographs."""
+    return write_folder(tmp_path_factory.mktemp("data") / "images", {"train": 8, "val": 8, "test": 8}).parent
+
+
+# How each command that takes a model is given one; the words in capitals are filled in.
+WITH_A_MODEL = {
+    "classify": "IMAGE --model MODEL",
+    "explain": "IMAGE --model MODEL --out OUT.png",
+    "score": "FOLDER --model MODEL --out OUT",
+    "verify": "MODEL",
+    "bench": "MODEL --data DATA --out OUT",
+    "export": "MODEL --data DATA --out OUT",
+    "train": "DATA --teacher SHIPPED --teacher MODEL --weights none --epochs 1 --out OUT",
+    "audit": "DATA --model MODEL --out OUT",
+    "calibrate": "MODEL --data DATA --artifact float32 --out OUT",
+    "study gradcam": "MODEL --data DATA --out OUT",
+    "serve": "",
+}
+WITHOUT_A_MODEL = {
+    "phantom",
+    "devices",
+    "report compare",
+    "study augmentation",
+    "study backbones",
+    "study balance",
+    "study unfreeze",
+}
+
+
+def list_commands(command: click.Command, name: str = "") -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for key, inner in command.commands.items():
+            yield from list_commands(inner, f"{name} {key}".strip())
+    else:
+        yield name
+
+
+def test_every_command_is_known_to_take_a_model_or_not() -> None:
+    assert set(list_commands(main)) == WITH_A_MODEL.keys() | WITHOUT_A_MODEL
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the model files that a runtime was given in this process."""
+    names: list[str] = []
+
+    def record(content: bytes, format: str, *, threads: int = 1, name: str = "model") -> NoReturn:
+        names.append(name)
+        raise AssertionError(f"{name} reached a runtime")
+
+    monkeypatch.setattr(registry, "open_content", record)
+    return names
+
+
+@pytest.mark.parametrize("command", sorted(WITH_A_MODEL.keys() - {"serve"}))
+def test_a_command_refuses_a_hostile_model_before_a_runtime_sees_it(
+    command: str, hostile: Bundle, images: Path, tmp_path: Path, opened: list[str], sandboxes: list[str]
+) -> None:
+    Image.new("L", (300, 300), 51).save(tmp_path / "image.png")
+    words = {
+        "MODEL": hostile.path,
+        "SHIPPED": default_bundle_path(),
+        "DATA": images,
+        "IMAGE": tmp_path / "image.png",
+        "FOLDER": images,
+        "OUT": tmp_path / "out",
+        "OUT.png": tmp_path / "out.png",
+    }
+    arguments = [words.get(word, word) for word in (*command.split(), *WITH_A_MODEL[command].split())]
+    result = invoke(*arguments)
+
+    assert result.exit_code in (1, 4), result.output
+    assert "refused before it was opened" in result.output
+    assert opened == []
+    assert sandboxes == []
+
+
+def test_the_web_application_refuses_a_hostile_model_before_a_runtime_sees_it(
+    hostile: Bundle, tmp_path: Path, opened: list[str], sandboxes: list[str]
+) -> None:
+    pytest.importorskip("starlette")
+    from tests.support.web_server import draw_film, run_server
+
+    with run_server(build=tmp_path / "none", models=hostile.path.parent) as server:
+        offered = server.ask("api/models").json["bundles"]
+        (key,) = [entry["models"][0]["key"] for entry in offered if entry["origin"] != "shipped"]
+        answer = server.classify(draw_film(), model=key)
+
+    assert "refused before it was opened" in answer.body.decode()
+    assert "model_float32.tflite" not in opened
+    assert sandboxes == []

@@ -16,8 +16,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from cxr_edge.preflight.onnx import OPERATORS
-from cxr_edge.preflight.tflite_operators import KNOWN
+from cxr_edge.preflight.onnx_schema import OPERATORS
+from cxr_edge.preflight.tflite.operators import KNOWN
 from tests.fuzz import seeds
 from tests.fuzz.flatbuffer_slots import Slot, find_slots
 from tests.support import models

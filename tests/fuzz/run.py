@@ -27,8 +27,8 @@ from cxr_edge.errors import BundleError, CxrEdgeError, PreflightError, SandboxEr
 from cxr_edge.imaging import decoder
 from cxr_edge.preflight.check import check_artifact
 from cxr_edge.processes.limits import STRICT, Limits, impose
+from cxr_edge.processes.messages import pack, to_npy
 from cxr_edge.sandbox.process import SandboxProcess
-from cxr_edge.sandbox.worker import pack, to_npy
 from tests.fuzz import mutants, seeds
 from tests.fuzz.shrink import shrink
 from tests.support import models
@@ -98,10 +98,10 @@ def _run_models(tally: Tally, numbers: Iterable[int], seed: int, checked: bool) 
         child = child or SandboxProcess("mutant", STRICT)
         opening = {"task": "open", "format": tally.format, "name": "mutant", "threads": 1}
         try:
-            answer, _ = child.ask(pack(opening, content))
-            answer, _ = child.ask(film)
+            child.ask(pack(opening, content))
+            answer = child.ask(film)
             tally.add(number, "answered", time.monotonic() - start_s)
-            spent = answer["cpu_s"] > STRICT.cpu_s / 2
+            spent = answer.header["cpu_s"] > STRICT.cpu_s / 2
         except SandboxError as error:
             spent = not child.is_running()
             tally.add(number, "died" if spent else "failed", time.monotonic() - start_s, str(error))

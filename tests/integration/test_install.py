@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -15,6 +17,7 @@ from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.inference.classify import choose_artifact, classify
 from cxr_edge.phantom.radiograph import render
 from cxr_edge.system.about import RESEARCH_ONLY
+from tests.support import models
 
 ROOT = Path(__file__).resolve().parents[2]
 # A package more is a megabyte more on every Pi, and one more to trust: it is not to come unnoticed.
@@ -130,3 +133,31 @@ def test_classifying_one_film_imports_only_what_it_needs(environment: Path, film
     assert {name for name in outside if not name.startswith("__")} - OUTSIDE == set()
     assert len(standard) <= STANDARD_MAX, sorted(standard)
     assert not {"concurrent.futures", "tempfile", "shutil", "csv", "random"} & set(standard)
+
+
+def test_a_package_on_pythonpath_alone_opens_a_strangers_model_in_a_sandbox(wheel: Path, tmp_path: Path) -> None:
+    models.write_bundle(tmp_path / "strangers", {"model_float32.tflite": models.tflite()})
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "target")
+    # A path and no site folder: the hook of an editable install is not run.
+    libraries = Path(np.__file__).parents[1]
+    code = (
+        "import sys, numpy, cxr_edge; from pathlib import Path; from cxr_edge.bundles.bundle import Bundle\n"
+        "from cxr_edge.models import open_model\n"
+        "bundle = Bundle.read(Path(sys.argv[1]))\n"
+        "runtime = open_model(bundle, bundle.artifact('float32'))\n"
+        "runtime.run(numpy.zeros((1, 224, 224, 3), numpy.uint8))\n"
+        "print(runtime.info.details, cxr_edge.__file__)"
+    )
+    found = subprocess.run(
+        [str(tmp_path / "venv" / "bin" / "python"), "-c", code, str(tmp_path / "strangers")],
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{tmp_path / 'target'}:{libraries}", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert found.stdout.split("\n")[0] == f"{{'sandbox': True}} {tmp_path / 'target' / 'cxr_edge' / '__init__.py'}", (
+        found.stderr
+    )

@@ -274,7 +274,11 @@ def test_a_worker_that_is_killed_costs_no_film(start: Callable[..., subprocess.P
     killed = 0
     for entry in Path("/proc").glob("[0-9]*/stat"):
         fields = entry.read_text().rsplit(")")[1].split() if entry.exists() else []
-        if fields and fields[1] == str(process.pid) and b"spawn_main" in (entry.parent / "cmdline").read_bytes():
+        if (
+            fields
+            and fields[1] == str(process.pid)
+            and b"cxr_edge.engines.worker" in (entry.parent / "cmdline").read_bytes()
+        ):
             os.kill(int(entry.parent.name), signal.SIGKILL)
             killed += 1
             break

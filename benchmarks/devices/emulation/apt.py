@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cxr_edge.errors import DeviceError
-from cxr_edge.system import files
+from cxr_edge.system import files, locks
 
-__all__ = ["BACKPORTS", "SUITE", "check_host", "host_architecture", "lock", "run", "set_up", "unpack"]
+__all__ = ["BACKPORTS", "SUITE", "check_host", "host_architecture", "run", "set_up", "unpack"]
 
 SUITE = "bookworm"
 BACKPORTS = "bookworm-backports"
@@ -56,7 +54,7 @@ def unpack(folder: Path, packages: Sequence[str]) -> Path:
     target = folder / files.sha256_bytes(json.dumps([SUITE, *packages]).encode())[:12]
     check_host()
     files.prepare_folder(folder)
-    with lock(folder / "unpack.lock"):
+    with locks.hold(folder / "unpack.lock"):
         if not target.is_dir():
             with files.staged_folder(target) as staged:
                 work = staged / "work"
@@ -86,14 +84,6 @@ def check_host() -> None:
             f"this is made with Debian's {', '.join(missing) or 'apt-get'}, which this machine lacks; "
             "run it on Debian, or measure a real Pi by 'ssh://user@host'"
         )
-
-
-@contextlib.contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Let one process at a time into the block."""
-    with path.open("wb") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def set_up(work: Path) -> list[str]:

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from cxr_edge.benchmarks.devices.emulation import apt
 from cxr_edge.errors import DeviceError
-from cxr_edge.system import files
+from cxr_edge.system import files, locks
+from cxr_edge.system.paths import cache_folder
 from cxr_edge.system.progress import Progress
 
 __all__ = ["CPUS", "Userland", "cache_folder", "find", "prepare"]
@@ -90,12 +91,6 @@ class Userland:
         ]
 
 
-def cache_folder() -> Path:
-    """Return the folder that userlands are kept in, under the user's cache."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "cxr-edge"
-
-
 def find(folder: Path | None = None) -> Userland | None:
     """Return the userland for the libraries installed here if it has been prepared, else None."""
     target = _target(folder)
@@ -115,7 +110,7 @@ def prepare(folder: Path | None = None) -> Userland:
         return ready
     apt.check_host()
     files.prepare_folder(target.parent)
-    with apt.lock(target.parent / "arm64.lock"):
+    with locks.hold(target.parent / "arm64.lock"):
         # Another process may have made it while this one waited.
         ready = find(folder)
         if ready is None:

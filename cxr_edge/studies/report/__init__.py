@@ -1,1 +1,1 @@
-"""What a study leaves: tables, figures and its page."""
+"""What a study leaves: tables, figures and its page. They read a result and compute no figure of their own."""

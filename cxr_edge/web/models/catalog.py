@@ -12,6 +12,7 @@ from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.bundles.manifest import MANIFEST_NAME, Artifact
 from cxr_edge.errors import CxrEdgeError, RequestRefusedError, UsageError
 from cxr_edge.system.progress import say
+from cxr_edge.system.walk import is_hidden_folder
 
 __all__ = [
     "FOUND",
@@ -145,7 +146,7 @@ def _search(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:
         yield folder
     elif depth and folder.is_dir():
         for sub in sorted(folder.iterdir()):
-            if (sub.is_dir() or sub.suffix == ".zip") and not sub.name.startswith("."):
+            if (sub.is_dir() or sub.suffix == ".zip") and not is_hidden_folder(sub.name):
                 yield from _search(sub, depth - 1)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from cxr_edge.contract import InputContract
 from cxr_edge.errors import CxrEdgeError, DataError, RequestRefusedError
 from cxr_edge.preflight import check
 from cxr_edge.system import files
+from cxr_edge.system.paths import data_folder
 from cxr_edge.system.progress import say
 from cxr_edge.web.models.catalog import UPLOADED, Entry, make_entry, name_apart
 from cxr_edge.web.models.figures import Figures
@@ -89,8 +89,7 @@ class Uploads:
             raise RequestRefusedError(409, f"{_MOST} uploaded models are kept already; remove one first")
         key = name_apart(Path(name).stem, taken)
         with files.staged_folder(self.folder / key) as staged:
-            bundle = self._unpack(content, name, form, staged)
-            entry = make_entry(key, bundle, UPLOADED)
+            entry = make_entry(key, _unpack(content, key, name, form, staged), UPLOADED)
             scores = self._try(entry)
             stated = {artifact: dataclasses.asdict(item) for artifact, item in scores.items()}
             files.write_json(staged / _MEASURED, stated)
@@ -107,22 +106,10 @@ class Uploads:
         (self.folder / entry.key / MANIFEST_NAME).unlink(missing_ok=True)
         shutil.rmtree(self.folder / entry.key, ignore_errors=True)
 
-    def _unpack(self, content: bytes, name: str, form: Mapping[str, str], folder: Path) -> Bundle:
-        kind = Path(name).suffix.lower().removeprefix(".")
-        if kind == "zip":
-            return _keep_artifacts(Bundle(folder, bundle_zip.unpack(content, folder, name)), name)
-        if kind in _FORMATS:
-            return _wrap(content, kind, name, Form.parse(form), folder)
-        raise _refuse(
-            f"{name}: only a bundle as .zip, a .tflite or an .onnx is taken; .keras, .h5, SavedModel and pickle files "
-            "are programs as much as models. Export it with 'cxr-edge export'"
-        )
-
     def _try(self, entry: Entry) -> dict[str, Scores]:
-        """Run every artifact on the test films. Raises PreflightError, RuntimeFailure, MissingExtraError."""
+        """Run every artifact on the test films. Raises RuntimeFailure, MissingExtraError."""
         scores = {}
         for model in entry.models:
-            check.check_artifact(model.bundle.artifact_bytes(model.artifact), model.artifact.format, model.title)
             try:
                 scores[model.artifact.name] = score(self._runners, model, self._draw_films())
             finally:
@@ -136,8 +123,24 @@ class Uploads:
 
 def default_folder() -> Path:
     """Return where uploads are kept: the user's data folder."""
-    data = os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()
-    return Path(data) / "cxr-edge" / "uploads"
+    return data_folder() / "uploads"
+
+
+def _unpack(content: bytes, key: str, name: str, form: Mapping[str, str], folder: Path) -> Bundle:
+    """Make a bundle of an upload whose files were all checked. Raises CxrEdgeError."""
+    kind = Path(name).suffix.lower().removeprefix(".")
+    if kind in _FORMATS:
+        return _wrap(content, kind, name, Form.parse(form), folder)
+    if kind != "zip":
+        raise _refuse(
+            f"{name}: only a bundle as .zip, a .tflite or an .onnx is taken; .keras, .h5, SavedModel and pickle files "
+            "are programs as much as models. Export it with 'cxr-edge export'"
+        )
+    bundle = _keep_artifacts(Bundle(folder, bundle_zip.unpack(content, folder, name)), name)
+    for model in make_entry(key, bundle, UPLOADED).models:
+        artifact = model.artifact
+        check.check_artifact(bundle.artifact_bytes(artifact), artifact.format, model.title, sha256=artifact.sha256)
+    return bundle
 
 
 def _keep_artifacts(bundle: Bundle, name: str) -> Bundle:
@@ -155,12 +158,13 @@ def _keep_artifacts(bundle: Bundle, name: str) -> Bundle:
 
 def _wrap(content: bytes, kind: str, name: str, form: Form, folder: Path) -> Bundle:
     """Make a bundle of one file. Raises PreflightError, OutputError."""
-    facts = check.check_artifact(content, kind, name)
+    sha256 = files.sha256_bytes(content)
+    facts = check.check_artifact(content, kind, name, sha256=sha256)
     artifact = Artifact(
         name=f"model_uploaded.{kind}",
         format=kind,
         quantization="uploaded",
-        sha256=files.sha256_bytes(content),
+        sha256=sha256,
         size_bytes=len(content),
         outputs=tuple(item.name for item in facts.outputs),
     )

@@ -24,6 +24,7 @@ from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.errors import ImageError, UnsafeFileError
 from cxr_edge.imaging.limits import MAX_FILE_BYTES
 from cxr_edge.inference.classify import choose_artifact
+from cxr_edge.models import read_model
 from tests.support.archives import film, read_all, write_tar, write_zip
 
 
@@ -196,9 +197,8 @@ def test_a_worker_unpacks_a_packed_tar_once_whatever_its_partitions(
         return original(path)
 
     monkeypatch.setattr(tars, "open_stream", open_stream)
-    artifact = choose_artifact(brightness_bundle)
-    model = brightness_bundle.artifact_bytes(artifact)
-    scorer = Scorer(model, artifact.format, artifact.name, brightness_bundle.manifest, tmp_path)
+    model = read_model(brightness_bundle, choose_artifact(brightness_bundle))
+    scorer = Scorer(model, brightness_bundle.manifest, tmp_path)
     scorer.open()
     rows = [row for at in range(0, 50, 10) for row in scorer.run(Partition(at, members[at : at + 10]))]
     scorer.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -19,12 +20,23 @@ from tests.support.works import Doubler, Refuser
 ROOT = Path(__file__).resolve().parents[3]
 
 
+def list_children() -> list[int]:
+    """Return the processes that this one started and that are still there."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == os.getpid() and state != "Z":
+                found.append(int(path.parent.name))
+    return found
+
+
 def test_every_task_has_its_result_and_each_worker_opens_the_work_once(tmp_path: Path) -> None:
     found = dict(registry.run("local", Doubler(tmp_path), range(40), workers=2))
 
     assert found == {task: 2 * task for task in range(40)}
     assert len(list(tmp_path.glob("opened-*"))) == 2
-    assert multiprocessing.active_children() == []
+    assert list_children() == []
 
 
 def test_tasks_are_taken_only_as_workers_get_free(tmp_path: Path) -> None:
@@ -39,7 +51,7 @@ def test_tasks_are_taken_only_as_workers_get_free(tmp_path: Path) -> None:
     next(results)
     assert len(taken) <= 5
     results.close()
-    assert multiprocessing.active_children() == []
+    assert list_children() == []
 
 
 def test_no_more_workers_are_started_than_there_are_tasks(tmp_path: Path) -> None:
@@ -60,7 +72,8 @@ def test_a_task_whose_workers_always_die_is_lost_and_stops_no_other(tmp_path: Pa
     found = dict(registry.run("local", Doubler(tmp_path, deaths=99), mixed, workers=1))
 
     assert (found[1], found[2]) == (2, 4)
-    assert found["a"] == Lost("its process died 3 times, at last with code -9")
+    assert isinstance(found["a"], Lost)
+    assert found["a"].reason.startswith("its process died 3 times; the last one was killed by SIGKILL")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +82,7 @@ def test_a_task_whose_workers_always_die_is_lost_and_stops_no_other(tmp_path: Pa
 def test_an_error_of_the_work_is_raised_as_it_was(when: str, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"pip install 'cxr-edge\[onnx\]'|7: cannot be done"):
         list(registry.run("local", Refuser(when), [7], workers=1))
-    assert multiprocessing.active_children() == []
+    assert list_children() == []
 
 
 def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path: Path) -> None:

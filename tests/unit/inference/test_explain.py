@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cxr_edge.errors import DataError, ImageError, OutputError, UsageError
+from cxr_edge.bundles.bundle import Bundle, default_bundle_path
+from cxr_edge.errors import DataError, OutputError, UsageError
 from cxr_edge.imaging.overlay import color_ramp, overlay
-from cxr_edge.inference.classify import Prediction
+from cxr_edge.inference.classify import Prediction, choose_artifact, classify, decode
 from cxr_edge.inference.explain import draw, name_overlay, name_overlays, write, write_each
 
 HEATMAP = np.zeros((7, 7), np.float32)
@@ -39,6 +40,10 @@ def film(tmp_path: Path, grey: Image.Image) -> Path:
     path = tmp_path / "film.png"
     grey.save(path)
     return path
+
+
+def with_picture(picture: Image.Image, path: Path = PREDICTION.path) -> Prediction:
+    return dataclasses.replace(PREDICTION, path=path, picture=picture)
 
 
 def change(picture: Image.Image) -> npt.NDArray[np.int64]:
@@ -104,24 +109,24 @@ def test_color_ramp_rises_in_lightness() -> None:
 
 
 def test_draw_adds_a_footer_under_the_film(grey: Image.Image) -> None:
-    picture = draw(PREDICTION, grey)
+    picture = draw(with_picture(grey))
 
     assert picture.height >= 210 + 3 * 14
     assert np.asarray(picture)[215:].max() > 200
 
 
 def test_draw_puts_the_film_beside_its_overlay(grey: Image.Image) -> None:
-    assert draw(PREDICTION, grey, side_by_side=True).width > 2 * 350
+    assert draw(with_picture(grey), side_by_side=True).width > 2 * 350
 
 
 def test_draw_adds_a_line_for_an_untypical_film(grey: Image.Image) -> None:
-    odd = dataclasses.replace(PREDICTION, untypical=True)
+    odd = dataclasses.replace(with_picture(grey), untypical=True)
 
-    assert draw(odd, grey).height > draw(PREDICTION, grey).height
+    assert draw(odd).height > draw(with_picture(grey)).height
 
 
 def test_draw_makes_a_large_film_smaller_in_its_own_shape() -> None:
-    picture = draw(PREDICTION, Image.new("L", (3000, 1500)))
+    picture = draw(with_picture(Image.new("L", (3000, 1500))))
 
     assert 1024 <= picture.width <= 1024 + 16
     assert 512 < picture.height < 640
@@ -129,18 +134,23 @@ def test_draw_makes_a_large_film_smaller_in_its_own_shape() -> None:
 
 def test_draw_leaves_the_film_it_was_given_as_it_is() -> None:
     film = Image.new("L", (3000, 1500))
-    draw(PREDICTION, film)
+    draw(with_picture(film))
 
     assert film.size == (3000, 1500)
 
 
 def test_draw_says_that_an_artifact_has_no_heat_map(grey: Image.Image) -> None:
     with pytest.raises(DataError, match=r"film\.png: the artifact gives no heat map"):
-        draw(dataclasses.replace(PREDICTION, heatmap=None), grey)
+        draw(dataclasses.replace(with_picture(grey), heatmap=None))
 
 
-def test_write_leaves_a_png_and_no_temporary_file(film: Path, tmp_path: Path) -> None:
-    write(PREDICTION, film, tmp_path / "maps" / "film.png")
+def test_draw_says_that_the_picture_was_not_kept() -> None:
+    with pytest.raises(DataError, match=r"film\.png: its picture was not kept"):
+        draw(PREDICTION)
+
+
+def test_write_leaves_a_png_and_no_temporary_file(grey: Image.Image, tmp_path: Path) -> None:
+    write(with_picture(grey), tmp_path / "maps" / "film.png")
 
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["film.png"]
     with Image.open(tmp_path / "maps" / "film.png") as picture:
@@ -151,32 +161,26 @@ def test_write_carries_no_metadata_of_the_film(grey: Image.Image, tmp_path: Path
     exif = Image.Exif()
     exif[0x010E] = "DOE^JANE"
     grey.save(tmp_path / "film.jpg", exif=exif, comment=b"DOE^JANE")
-    write(PREDICTION, tmp_path / "film.jpg", tmp_path / "map.png")
+    decoded = decode(tmp_path / "film.jpg", keep_picture=True)
+    assert decoded.picture is not None
+    write(with_picture(decoded.picture, decoded.path), tmp_path / "map.png")
 
     assert b"DOE" not in (tmp_path / "map.png").read_bytes()
     with Image.open(tmp_path / "map.png") as picture:
         assert picture.info == {}
 
 
-def test_write_refuses_to_replace_the_film(film: Path, tmp_path: Path) -> None:
+def test_write_refuses_to_replace_the_film(film: Path, grey: Image.Image, tmp_path: Path) -> None:
     before = film.read_bytes()
 
     with pytest.raises(UsageError, match="is the film itself"):
-        write(PREDICTION, film, tmp_path / "." / "film.png")
+        write(with_picture(grey, film), tmp_path / "." / "film.png")
     assert film.read_bytes() == before
 
 
-def test_write_reports_a_film_that_cannot_be_read(tmp_path: Path) -> None:
-    (tmp_path / "empty.png").touch()
-
-    with pytest.raises(ImageError, match="the file is empty"):
-        write(PREDICTION, tmp_path / "empty.png", tmp_path / "map.png")
-    assert not (tmp_path / "map.png").exists()
-
-
-def test_write_reports_a_place_that_cannot_be_written(film: Path) -> None:
+def test_write_reports_a_place_that_cannot_be_written(film: Path, grey: Image.Image) -> None:
     with pytest.raises(OutputError, match="cannot be written"):
-        write(PREDICTION, film, film / "map.png")
+        write(with_picture(grey), film / "map.png")
 
 
 def test_name_overlays_uses_the_name_of_the_film() -> None:
@@ -195,13 +199,33 @@ def test_name_overlay_tells_films_of_one_name_apart() -> None:
     assert name_overlay(Path("a/film.png")) != name_overlay(Path("b/film.png"))
 
 
-def test_write_each_gives_a_film_that_was_taken_away_an_error_and_goes_on(film: Path, tmp_path: Path) -> None:
-    films = [tmp_path / "gone.png", film]
-    predictions = [dataclasses.replace(PREDICTION, path=path) for path in films]
-    rows = list(write_each(predictions, lambda path: tmp_path / "maps" / name_overlay(path)))
+def test_write_each_leaves_out_a_film_with_an_error_and_goes_on(film: Path, grey: Image.Image, tmp_path: Path) -> None:
+    failed = Prediction(tmp_path / "gone.png", "covid", 0.4, error="gone.png: does not exist")
+    drawn = with_picture(grey, film)
+    rows = list(write_each([failed, drawn], lambda path: tmp_path / "maps" / name_overlay(path)))
 
-    assert [(row.path, row.error is None, row.label) for row in rows] == [
-        (films[0], False, None),
-        (film, True, "covid"),
-    ]
+    assert rows == [failed, drawn]
     assert [path.name for path in (tmp_path / "maps").iterdir()] == [name_overlay(film)]
+
+
+def test_an_overlay_is_drawn_on_the_picture_that_was_classified(film: Path, tmp_path: Path) -> None:
+    bundle = Bundle.read(default_bundle_path())
+    predictions = classify(bundle, choose_artifact(bundle), [film], keep_pictures=True)
+    (prediction,) = predictions
+    # What is decoded once needs no file any longer.
+    film.unlink()
+    write(prediction, tmp_path / "map.png")
+
+    assert prediction.picture is not None
+    assert prediction.picture.size == (350, 210)
+    assert (tmp_path / "map.png").stat().st_size > 1000
+
+
+def test_a_picture_is_kept_no_larger_than_overlays_are(tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    Image.new("L", (3000, 1500)).save(path)
+    kept = decode(path, keep_picture=True).picture
+
+    assert kept is not None
+    assert kept.size == (1024, 512)
+    assert decode(path).picture is None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+import tomllib
 
 from cxr_edge.cli.main import main
 
@@ -73,3 +74,35 @@ def test_every_example_is_a_command_with_its_options(line: str) -> None:
     _, name, *arguments = shlex.split(line, comments=True)
     command = main.commands[name]
     command.make_context(name, arguments, parent=click.Context(main))
+
+
+RECORDS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.stem)
+def test_the_index_lists_every_decision_record_with_its_status(record: Path) -> None:
+    title = re.match(r"# (\d+)\. (.+)", _read(record))
+    status = re.search(r"^Status: ([^;\n]+)", _read(record), re.MULTILINE)
+    assert title is not None
+    assert status is not None
+    row = f"| {title[1]} | [{title[2]}]({record.name}) | {status[1]} |"
+    assert row in _read(ROOT / "docs" / "adr" / "README.md").splitlines()
+
+
+def test_the_architecture_page_lists_the_layers_in_their_order() -> None:
+    contracts = tomllib.loads(_read(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    layers = next(item["layers"] for item in contracts if item.get("containers") == ["cxr_edge"])
+    listed = re.findall(r"^\| `(\w+)` \|", _read(ROOT / "docs" / "architecture.md"), re.MULTILINE)
+    assert listed == layers
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    named = re.compile(r"`((?:cxr_edge|export|benchmarks|tests|scripts|docs)/[\w/.-]+\.(?:py|md|sh|java))`")
+    missing = [
+        f"{page.relative_to(ROOT)}: {name}"
+        for page in PAGES
+        if page.name != "CHANGELOG.md"
+        for name in named.findall(_read(page))
+        if not (ROOT / name).exists()
+    ]
+    assert missing == []

@@ -168,7 +168,7 @@ def test_no_module_imports_a_mapped_folder_by_its_own_name() -> None:
 
 def test_nothing_that_studies_stand_on_imports_a_study_or_an_audit() -> None:
     above = ("cxr_edge.studies", "cxr_edge.audit")
-    allowed = {ROOT / "cxr_edge" / "cli" / "study.py"}
+    allowed = {ROOT / "cxr_edge" / "cli" / f"{name}.py" for name in ("audit", "calibrate", "study")}
     found = []
     for folder in MAPPED:
         for path in (ROOT / folder).rglob("*.py"):

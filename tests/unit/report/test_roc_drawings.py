@@ -44,8 +44,8 @@ def test_figure_draws_the_points_of_the_curve_and_the_operating_point() -> None:
     chance, curve, point = axes.lines
     false, true, _ = roc.roc_curve(SCORES, POSITIVE)
 
-    assert (list(curve.get_xdata()), list(curve.get_ydata())) == (list(false), list(true))
-    assert (list(point.get_xdata()), list(point.get_ydata())) == ([0.5], [0.75])
+    assert np.array_equal(curve.get_xydata(), np.column_stack([false, true]))
+    assert np.array_equal(point.get_xydata(), [[0.5, 0.75]])
     assert chance.get_label() != curve.get_label() == "a"
 
 

@@ -18,9 +18,10 @@ import pytest
 
 from cxr_edge.errors import MissingExtraError, RuntimeFailure, SandboxError
 from cxr_edge.processes.limits import Limits
+from cxr_edge.processes.messages import pack, to_npy
 from cxr_edge.runtimes.base import Runtime
 from cxr_edge.runtimes.registry import open_content
-from cxr_edge.sandbox import worker as _worker
+from cxr_edge.sandbox import worker as sandbox_worker
 from cxr_edge.sandbox.runtime import Sandbox, run_in_sandbox
 from tests.support import models
 
@@ -30,7 +31,7 @@ FORMATS: dict[str, Callable[[], bytes]] = {"tflite": models.tflite, "onnx": mode
 WORKER = """
 import os, sys, time
 sys.path[:0] = {path!r}
-from cxr_edge.sandbox.worker import pack, to_npy
+from cxr_edge.processes.messages import pack, to_npy
 from cxr_edge.processes.limits import Limits, impose
 impose(Limits(cpu_s={cpu_s}))
 def send(*parts):
@@ -120,7 +121,8 @@ def worker(monkeypatch: pytest.MonkeyPatch, code: str, **limits: Any) -> Sandbox
     start = subprocess.Popen
 
     def popen(command: list[str], **options: Any) -> Any:
-        assert command[1:4] == ["-I", "-m", "cxr_edge.sandbox.worker"]
+        assert command[1:3] == ["-I", "-c"]
+        assert command[3].endswith("; from cxr_edge.sandbox.worker import main; main()")
         assert options["env"] == {}
         return start([command[0], "-c", script, *command[4:]], **options)
 
@@ -206,7 +208,7 @@ def test_a_process_whose_parent_was_killed_ends_by_itself(tmp_path: Path) -> Non
         "import os, sys; from cxr_edge.sandbox.runtime import Sandbox; from cxr_edge.processes.limits import Limits\n"
         "from tests.attacks.endless_loop import make_model; import numpy as np\n"
         "opened = Sandbox(make_model(), 'onnx', name='model', limits=Limits(cpu_s=2))\n"
-        "print(opened._child._process.pid, flush=True)\n"
+        "print(opened._child.pid, flush=True)\n"
         "opened.run(np.zeros((1, 224, 224, 3), np.uint8))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -258,9 +260,9 @@ def test_the_process_has_a_folder_and_a_session_of_its_own(monkeypatch: pytest.M
 
 def test_a_message_is_served_and_answered_in_npy() -> None:
     opening = {"task": "open", "format": "tflite", "name": "model", "threads": 1}
-    requests = _worker.pack(opening, models.tflite()) + _worker.pack({"task": "run"}, _worker.to_npy(PIXELS[:1]))
+    requests = pack(opening, models.tflite()) + pack({"task": "run"}, to_npy(PIXELS[:1]))
     answers = io.BytesIO()
-    _worker._serve(io.BytesIO(requests), answers, 10.0)
+    sandbox_worker._serve(io.BytesIO(requests), answers, 10.0)
     opened, answered = answers.getvalue().split(b"\n", 2)[0], answers.getvalue().split(b"\n", 1)[1]
 
     assert json.loads(opened)["load_s"] > 0

@@ -18,7 +18,7 @@ from cxr_edge.errors import BundleError, DataError, RuntimeFailure, UsageError
 from cxr_edge.metrics import operating_point, roc
 from cxr_edge.studies import calibrate, gradcam, scoring, weights
 from cxr_edge.studies.augmentation import SheetOptions, draw_sheet
-from cxr_edge.studies.jobs import Engine, Job, Record, run_all
+from cxr_edge.studies.jobs import FOLDER, Engine, Job, Record, run_all
 from cxr_edge.studies.report import study_plots, tables
 from cxr_edge.studies.subset import describe, thin, truth_of
 from cxr_edge.system.about import RESEARCH_ONLY
@@ -110,7 +110,7 @@ def test_answers_of_other_films_are_not_taken(tmp_path: Path) -> None:
 def test_a_damaged_answer_is_made_again(tmp_path: Path) -> None:
     record = Record(tmp_path, resume=False)
     run_all(jobs_in(tmp_path), record, "jobs", Engine())
-    next(record.folder.glob("*.json")).write_text("{")
+    next((tmp_path / FOLDER).glob("*.json")).write_text("{")
     run_all(jobs_in(tmp_path), record, "jobs", Engine())
     assert len((tmp_path / "log").read_text().split()) == 4
 

@@ -7,12 +7,16 @@ import json
 import threading
 import time
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.preflight import check
+from cxr_edge.preflight.facts import ArtifactFacts
+from cxr_edge.preflight.tflite import structure
 from cxr_edge.system.files import sha256_bytes
 from scripts.load_web import slow_onnx
 from tests.support import models
@@ -58,6 +62,29 @@ def test_a_lone_model_is_listed_with_what_was_measured_and_runs_in_a_sandbox(
     assert row["probability"] == pytest.approx(0.2, abs=1e-3)
     # Once to try it, once to classify with it.
     assert sandboxes == ["model_uploaded.tflite"] * 2
+
+
+@pytest.mark.parametrize("kind", ["file", "bundle"])
+def test_each_file_is_checked_once_from_its_upload_to_its_answer(
+    kind: str, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[int] = []
+
+    def read(content: bytes) -> ArtifactFacts:
+        checked.append(len(content))
+        return structure.check(content)
+
+    monkeypatch.setitem(check._CHECKS, "tflite", read)  # type: ignore[arg-type]
+    monkeypatch.setattr(check, "_passed", OrderedDict())
+    with run_server(**options) as server:
+        if kind == "file":
+            reply = upload(server, models.tflite(), "mine.tflite", **FORM)
+        else:
+            reply = upload(server, zip_bundle(tmp_path), "mine.zip")
+        answers = server.classify(encode(51), model=reply.json["models"]).json["results"]
+
+    assert [answer["error"] for answer in answers] == [None] * len(answers)
+    assert len(checked) == len(answers) == (1 if kind == "file" else 2)
 
 
 def test_a_bundle_keeps_its_artifacts_and_nothing_that_is_a_program(options: dict[str, Any], tmp_path: Path) -> None:

@@ -1,0 +1,142 @@
+"""The commands that measure, and read what was measured: bench, devices, report. Parse, call, print."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.cli.arguments import AS_JSON, PATH, open_exported
+
+__all__ = ["bench", "devices", "report"]
+
+
+@click.command()
+@click.argument("bundle", required=False, type=PATH)
+@click.option(
+    "--device", "devices", multiple=True, help="Where to measure, cpu by default; 'cxr-edge devices' lists the choices."
+)
+@click.option("--allow-software-gpu", is_flag=True, help="Let a GPU driver that computes on the CPU stand in.")
+@click.option("--data", default="phantom", show_default=True, help="Films to measure on.")
+@click.option("--split", default="test", show_default=True, help="Which split of them.")
+@click.option("--threads", multiple=True, type=click.IntRange(min=1), help="CPU threads; may be repeated.")
+@click.option("--strict", is_flag=True, help="Time at least 1,024 runs and 60 s each, not 100 and 5 s.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same kind in the same --out.")
+@click.option("--out", type=PATH, help="Folder of the report; <bundle>-bench beside the bundle by default.")
+@click.option("--margin", type=float, help="The loss of AUC that the verdict is about; 0.01, or the budget's.")
+@click.option("--specificity", default=0.90, show_default=True, help="Where sensitivities are compared.")
+@click.option("--budget", type=PATH, metavar="FILE", help="Limits as JSON; the exit code is 3 when one is missed.")
+@click.option("--no-pictures", is_flag=True, help="Leave the films out of the page.")
+@AS_JSON
+def bench(
+    bundle: Path | None,
+    devices: tuple[str, ...],
+    data: str,
+    split: str,
+    threads: tuple[int, ...],
+    allow_software_gpu: bool,
+    strict: bool,
+    resume: bool,
+    out: Path | None,
+    margin: float | None,
+    specificity: float,
+    budget: Path | None,
+    no_pictures: bool,
+    as_json: bool,
+) -> None:
+    """Measure drift, latency, size and memory of every artifact of a BUNDLE against the Keras model.
+
+    Without BUNDLE, what export last wrote for the default bundle is measured. The report is written as JSON, HTML, CSV,
+    Markdown and JUnit XML.
+
+    \b
+    Examples:
+      cxr-edge bench --device cpu
+      cxr-edge bench build/mine --data ~/films --threads 1 --threads 2 --out report
+      cxr-edge bench build/mine --device cpu --device ssh://pi@raspberrypi --device pi-emulated:a53
+      echo '{"auc_margin": 0.02, "p90_ms": 50}' > limits.json && cxr-edge bench build/mine --budget limits.json
+    """
+    from cxr_edge.benchmarks import run as harness
+    from cxr_edge.benchmarks.drift import gallery
+    from cxr_edge.benchmarks.report import report_files
+    from cxr_edge.benchmarks.result import budget_check
+    from cxr_edge.data.dataset import open_dataset
+    from cxr_edge.errors import BudgetMissedError
+    from cxr_edge.metrics.budget import Limits
+
+    opened = open_exported(bundle)
+    limits = None if budget is None else Limits.read(budget)
+    options = harness.BenchOptions(
+        devices=devices or ("cpu",),
+        threads=threads or (1,),
+        split=split,
+        margin=budget_check.choose_margin(margin, limits),
+        specificity=specificity,
+        allow_software_gpu=allow_software_gpu,
+    )
+    if strict:
+        options = dataclasses.replace(options, **harness.STRICT)
+    films = open_dataset(data, positive=opened.manifest.positive)
+    out = out or _name_report(opened)
+    result = harness.run(opened, films, options, out=out, limits=limits, resume=resume)
+    written = report_files.write(result, out, {} if no_pictures else gallery.draw(result.gallery, films))
+    click.echo(json.dumps(result.to_json(), indent=2) if as_json else report_files.table(result))
+    for path in written:
+        click.echo(f"wrote {path}", err=True)
+    if result.budget is not None and result.budget.misses:
+        raise BudgetMissedError(f"{budget}: the budget is not met: {budget_check.describe(result.budget)}")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+def devices(as_json: bool) -> None:
+    """List the devices that bench can measure on from here, and what the others lack.
+
+    \b
+    Examples:
+      cxr-edge devices
+      cxr-edge devices --json
+    """
+    from cxr_edge.benchmarks.devices import listing
+
+    found = listing.survey()
+    click.echo(json.dumps([row.to_json() for row in found], indent=2) if as_json else listing.table(found))
+
+
+@click.group()
+def report() -> None:
+    """Read bench results again.
+
+    \b
+    Example:
+      cxr-edge report compare build/before-bench build/after-bench
+    """
+
+
+@report.command()
+@click.argument("a", type=PATH)
+@click.argument("b", type=PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+def compare(a: Path, b: Path, as_json: bool) -> None:
+    """Set two bench results side by side and say which differences exceed the noise.
+
+    A and B are folders that bench wrote, or their bench.json.
+
+    \b
+    Example:
+      cxr-edge report compare build/before-bench build/after-bench
+    """
+    from cxr_edge.benchmarks import compare as comparing
+    from cxr_edge.benchmarks.report import comparison
+    from cxr_edge.benchmarks.report import report_files as results
+
+    found = comparing.compare(results.read(a), results.read(b))
+    click.echo(json.dumps(found.to_json(), indent=2) if as_json else comparison.describe(found, str(a), str(b)))
+
+
+def _name_report(bundle: Bundle) -> Path:
+    place = bundle.place.with_suffix("") if bundle.archive else bundle.path
+    return place.with_name(f"{place.name}-bench")

@@ -1,0 +1,53 @@
+"""The command calibrate. Parse, call, print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.cli.arguments import AS_JSON, PATH
+from cxr_edge.system.about import RESEARCH_ONLY
+
+__all__ = ["calibrate"]
+
+
+@click.command()
+@click.argument("bundle", type=PATH)
+@click.option("--data", required=True, help="Films; val is fitted on, test measured.")
+@click.option(
+    "--rule",
+    default="youden-1se",
+    show_default=True,
+    help="youden: the best index on val; youden-1se: the widest gap between logits within a standard error of it.",
+)
+@click.option("--sensitivity", type=float, help="Wanted sensitivity on val, such as 0.95, in place of --rule.")
+@click.option("--artifact", help="Whose answers to take; model.keras by default.")
+@click.option("--out", type=PATH, help="Write a copy of the bundle here, and leave BUNDLE as it is.")
+@AS_JSON
+def calibrate(
+    bundle: Path, data: str, rule: str, sensitivity: float | None, artifact: str | None, out: Path | None, as_json: bool
+) -> None:
+    """Choose threshold and temperature of BUNDLE on the films of DATA, and write them into its manifest.
+
+    A reliability plot is left beside the bundle. Export after this, so that the artifacts tell the threshold too.
+
+    \b
+    Example:
+      cxr-edge calibrate build/mine --data ~/films --sensitivity 0.95
+    """
+    from cxr_edge.data.dataset import open_dataset
+    from cxr_edge.studies.calibrate import calibrate as fit
+
+    opened = Bundle.read(bundle)
+    dataset = open_dataset(data, positive=opened.manifest.positive)
+    record = fit(opened, dataset, artifact=artifact, rule=rule, sensitivity=sensitivity, out=out)
+    if as_json:
+        click.echo(json.dumps(record, indent=2))
+        return
+    click.echo(f"threshold {record['threshold']:.4f} ({record['rule']}), temperature {record['temperature']:.3f}")
+    for split, own in record["figures"].items():
+        click.echo(f"{split}: sensitivity {own['sensitivity']:.3f}, specificity {own['specificity']:.3f}")
+    click.echo(RESEARCH_ONLY)

@@ -1,0 +1,57 @@
+"""The command export. Parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cxr_edge.cli.arguments import PATH, open_bundle
+from cxr_edge.errors import UsageError
+
+__all__ = ["export"]
+
+
+@click.command()
+@click.argument("bundle", required=False, type=PATH)
+@click.option("--format", "formats", multiple=True, help="tflite or onnx; both by default.")
+@click.option("--quantize", multiple=True, help="none, float16, dynamic, int8 or int16x8; may be repeated.")
+@click.option("--data", default="phantom", show_default=True, help="Films for calibration and checks.")
+@click.option("--budget", type=PATH, metavar="FILE", help="What int8 may lose, as JSON; a sensible one by default.")
+@click.option("--no-repair", is_flag=True, help="Leave int8 as the stock tools make it.")
+@click.option("--out", type=PATH, help="Folder of the result; build/<bundle name> by default.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the choice of calibration films.")
+def export(
+    bundle: Path | None,
+    formats: tuple[str, ...],
+    quantize: tuple[str, ...],
+    data: str,
+    out: Path | None,
+    budget: Path | None,
+    no_repair: bool,
+    seed: int,
+) -> None:
+    """Convert a BUNDLE's classifier to TFLite and ONNX; float32 always comes along.
+
+    Every artifact takes uint8 pixels and gives probabilities, heat map and typicality. Float artifacts are compared
+    with the Keras model before they are written. int8 is repaired until it is within the budget on the val films; what
+    that took, and what the test films say, is in repair.json. Exit code 3 when the budget cannot be met.
+
+    \b
+    Examples:
+      cxr-edge export --quantize int8
+      cxr-edge export build/mine --quantize int8 --quantize float16 --data ~/films
+      cxr-edge export build/mine --format tflite --quantize int8 --out build/phone
+      echo '{"flips": 0.005}' > budget.json && cxr-edge export build/mine --quantize int8 --budget budget.json
+    """
+    from cxr_edge.export import pipeline
+    from cxr_edge.metrics.budget import Budget
+
+    if budget is not None and no_repair:
+        raise UsageError(f"--budget {budget} and --no-repair contradict each other; give one of them")
+    limits = None if no_repair else Budget() if budget is None else Budget.read(budget)
+    chosen = formats or ("tflite", "onnx")
+    options = pipeline.ExportOptions(formats=chosen, quantize=quantize, data=data, seed=seed, budget=limits)
+    result = pipeline.export(open_bundle(bundle), options, out)
+    for artifact in result.manifest.artifacts.values():
+        click.echo(f"{result.path / artifact.name}  {artifact.size_bytes / 1e6:.2f} MB")
