@@ -241,9 +241,8 @@ PAGE_POINTS: Table[Predictions] = (
 PAGE_CALIBRATION: Table[Predictions] = as_page_table(
     (CALIBRATION_ERROR, CALIBRATION_ERROR_CHANGE, BRIER, BRIER_CHANGE, DISTINCT_SCORES, TIED_PAIRS, UNTYPICAL)
 )
+# Verdict and budget are cases of their own; no other figure is a property of JUnit so far.
 JUNIT: Table[Predictions] = ()
-"""Properties beside the cases for verdict and budget: none so far."""
-
 CSV: Table[Predictions] = (
     *as_table((AUC, ACCURACY, RATES, SENSITIVITY_AT, CALIBRATION_ERROR, BRIER, DISTINCT_SCORES, TIED_PAIRS)),
     *as_table((REFITTED_THRESHOLD, REFITTED_RATES)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from cxr_edge.metrics import roc
