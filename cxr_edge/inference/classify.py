@@ -20,7 +20,7 @@ from PIL import Image
 
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact, Manifest
-from cxr_edge.contract import Outputs
+from cxr_edge.contract import HEATMAP_SHAPE, Outputs
 from cxr_edge.errors import BundleError, CxrEdgeError, DataError, RuntimeFailure
 from cxr_edge.imaging import decoder
 from cxr_edge.imaging.limits import MAX_FILE_BYTES
@@ -30,7 +30,6 @@ from cxr_edge.models import open_model
 from cxr_edge.runtimes.base import Runtime
 
 __all__ = [
-    "HEATMAP_SHAPE",
     "STDIN",
     "Decoded",
     "Prediction",
@@ -45,7 +44,6 @@ __all__ = [
     "read_stdin",
 ]
 
-HEATMAP_SHAPE = (7, 7)
 STDIN = Path("-")
 """The path that stands for standard input."""
 

@@ -85,8 +85,8 @@ def test_classify_refuses_a_changed_artifact_before_the_first_film(tiny_bundle: 
 
 
 def test_overlay_of_a_real_heat_map_is_written(tiny_bundle: Bundle, films: Path, tmp_path: Path) -> None:
-    (prediction,) = classify(tiny_bundle, choose_artifact(tiny_bundle), [films / "a.png"])
-    write(prediction, prediction.path, tmp_path / "map.png", side_by_side=True)
+    (prediction,) = classify(tiny_bundle, choose_artifact(tiny_bundle), [films / "a.png"], keep_pictures=True)
+    write(prediction, tmp_path / "map.png", side_by_side=True)
 
     with Image.open(tmp_path / "map.png") as picture, Image.open(films / "a.png") as film:
         assert picture.width >= 2 * film.width
@@ -115,8 +115,9 @@ def test_no_patient_tag_of_a_dicom_reaches_a_result(tiny_bundle: Bundle, real_da
     shutil.copy(tmp_path / "film.dcm", tmp_path / "cut.dcm")
     with (tmp_path / "cut.dcm").open("r+b") as handle:
         handle.truncate(20_000)
-    good, cut = classify(tiny_bundle, choose_artifact(tiny_bundle), [tmp_path / "film.dcm", tmp_path / "cut.dcm"])
-    write(good, good.path, tmp_path / "map.png")
+    films = [tmp_path / "film.dcm", tmp_path / "cut.dcm"]
+    good, cut = classify(tiny_bundle, choose_artifact(tiny_bundle), films, keep_pictures=True)
+    write(good, tmp_path / "map.png")
 
     assert cut.error is not None
     written = (to_json(good) + to_json(cut)).encode() + (tmp_path / "map.png").read_bytes()

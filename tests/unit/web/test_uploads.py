@@ -74,7 +74,7 @@ def test_each_file_is_checked_once_from_its_upload_to_its_answer(
         checked.append(len(content))
         return structure.check(content)
 
-    monkeypatch.setitem(check._CHECKS, "tflite", read)  # type: ignore[arg-type]
+    monkeypatch.setitem(check._CHECKS, "tflite", read)
     monkeypatch.setattr(check, "_passed", OrderedDict())
     with run_server(**options) as server:
         if kind == "file":
