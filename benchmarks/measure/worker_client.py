@@ -29,7 +29,7 @@ _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ORT_DISABLE_TELEMETRY": "1", "PYTHONWARN
 def ask(
     request: Mapping[str, Any], *, name: str, command: Sequence[str] = _COMMAND, timeout_s: float = TIMEOUT_S
 ) -> dict[str, Any]:
-    """Return the answer of a fresh process to `request`, a task of `measure.worker`. `name` is the artifact it is about.
+    """Return the answer of a fresh process to `request`, a task of `worker`. `name` is the artifact it is about.
 
     Raises RuntimeFailure with the artifact's own error, or with how the process ended when it gave no answer.
     """
