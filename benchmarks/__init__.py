@@ -3,6 +3,7 @@
 `run` makes a bench result of a bundle by a `plan`, `compare` holds two results side by side; all else is in six rooms.
 An upper one imports lower ones only, which import-linter checks (pyproject.toml):
 
+    api       `cxr_edge.bench`, a bench as one call
     run       one bench, from its options to its result
     report    a result as terminal text, CSV, Markdown, JUnit and HTML
     compare   what differs between two results

@@ -9,7 +9,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import numpy as np
@@ -28,6 +28,7 @@ from cxr_edge.export import pipeline
 from cxr_edge.models import open_model, read_model
 from cxr_edge.phantom.sets import write_folder
 from cxr_edge.runtimes import registry
+from cxr_edge.runtimes.base import Runtime
 from tests.attacks import keras_program
 from tests.support import models
 from tests.support.trees import change_tflite
@@ -277,21 +278,25 @@ def test_every_command_is_known_to_take_a_model_or_not() -> None:
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the model files that a runtime was given in this process."""
-    names: list[str] = []
+def opened(hostile: Bundle, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The hostile model files that a runtime was given in this process."""
+    reached: list[bytes] = []
+    files = {hostile.artifact_bytes(artifact) for artifact in hostile.manifest.artifacts.values()}
+    open_content = registry.open_content
 
-    def record(content: bytes, format: str, *, threads: int = 1, name: str = "model") -> NoReturn:
-        names.append(name)
-        raise AssertionError(f"{name} reached a runtime")
+    def record(content: bytes, format: str, *, threads: int = 1, name: str = "model") -> Runtime:
+        if content in files:
+            reached.append(content)
+            raise AssertionError(f"{name} reached a runtime")
+        return open_content(content, format, threads=threads, name=name)
 
     monkeypatch.setattr(registry, "open_content", record)
-    return names
+    return reached
 
 
 @pytest.mark.parametrize("command", sorted(WITH_A_MODEL.keys() - {"serve"}))
 def test_a_command_refuses_a_hostile_model_before_a_runtime_sees_it(
-    command: str, hostile: Bundle, images: Path, tmp_path: Path, opened: list[str], sandboxes: list[str]
+    command: str, hostile: Bundle, images: Path, tmp_path: Path, opened: list[bytes], sandboxes: list[str]
 ) -> None:
     Image.new("L", (300, 300), 51).save(tmp_path / "image.png")
     words = {
@@ -313,7 +318,7 @@ def test_a_command_refuses_a_hostile_model_before_a_runtime_sees_it(
 
 
 def test_the_web_application_refuses_a_hostile_model_before_a_runtime_sees_it(
-    hostile: Bundle, tmp_path: Path, opened: list[str], sandboxes: list[str]
+    hostile: Bundle, tmp_path: Path, opened: list[bytes], sandboxes: list[str]
 ) -> None:
     pytest.importorskip("starlette")
     from tests.support.web_server import draw_film, run_server
@@ -324,5 +329,5 @@ def test_the_web_application_refuses_a_hostile_model_before_a_runtime_sees_it(
         answer = server.classify(draw_film(), model=key)
 
     assert "refused before it was opened" in answer.body.decode()
-    assert "model_float32.tflite" not in opened
+    assert opened == []
     assert sandboxes == []

@@ -23,12 +23,12 @@ from cxr_edge.phantom.radiograph import render
 PIXELS = """
 import hashlib, sys
 from pathlib import Path
-from cxr_edge import images
+from cxr_edge.imaging import decoder
 from cxr_edge.errors import CxrEdgeError
 
 for name in sys.argv[1:]:
     try:
-        print(hashlib.sha256(images.read(Path(name)).pixels.tobytes()).hexdigest())
+        print(hashlib.sha256(decoder.read(Path(name)).pixels.tobytes()).hexdigest())
     except CxrEdgeError as error:
         print(error)
 """

@@ -26,11 +26,11 @@ LIMIT_S = 120
 RUN_ENGINE = """
 import json, sys
 from pathlib import Path
-from cxr_edge import engines
+from cxr_edge.engines import registry
 from tests.support.works import Doubler
 
 work = Doubler(Path(sys.argv[1]), deaths=int(sys.argv[2]))
-print(json.dumps({str(task): str(answer) for task, answer in engines.run("ray", work, ["a", *range(6)])}))
+print(json.dumps({str(task): str(answer) for task, answer in registry.run("ray", work, ["a", *range(6)])}))
 """
 RUN_TRAININGS = """
 import json, sys
