@@ -1,12 +1,13 @@
 """Measure artifacts: accuracy and its drift, latency, size and memory, by device.
 
-`run` makes a bench result of a bundle, `compare` holds two results side by side; everything else is in rooms. An
-upper one imports lower ones only, which import-linter checks (pyproject.toml):
+`run` makes a bench result of a bundle by a `plan`, `compare` holds two results side by side; all else is in six rooms.
+An upper one imports lower ones only, which import-linter checks (pyproject.toml):
 
     api       `cxr_edge.bench`, a bench as one call
     run       one bench, from its options to its result
     report    a result as terminal text, CSV, Markdown, JUnit and HTML
     compare   what differs between two results
+    plan      what a bench measures, checked before it starts
     devices   where an artifact runs: a module for each kind of device
     drift     what an artifact predicts, and how far that is from the reference
     measure   the worker process, latency, memory and the state of the machine

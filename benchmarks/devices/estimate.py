@@ -177,7 +177,8 @@ def _published(board: str, arithmetic: str, macs: float) -> Figure:
             ms + 0.5,
             f"published for MobileNet {name}, {arithmetic}, on all cores of a {BOARDS[board]}: {XNNPACK}",
         )
-    fewest, most = (chosen(MACS[network] for network in known) for chosen in (min, max))
+    macs_known = [MACS[network] for network in known]
+    fewest, most = min(macs_known), max(macs_known)
     if not fewest / _FAR <= macs <= most * _FAR:
         raise DeviceError(
             f"device 'pi-estimate:{board}': the published {arithmetic} networks have {fewest / 1e6:.0f} to "
@@ -196,10 +197,12 @@ def _published(board: str, arithmetic: str, macs: float) -> Figure:
 
 def _fit(known: Mapping[str, float], macs: float) -> float:
     """Return the milliseconds at `macs` of the line through log time over log multiplications, by least squares."""
-    points = [(math.log(MACS[name]), math.log(ms)) for name, ms in known.items()]
-    x_mean, y_mean = (sum(values) / len(points) for values in zip(*points, strict=True))
-    spread = sum((x - x_mean) ** 2 for x, _ in points)
-    slope = sum((x - x_mean) * (y - y_mean) for x, y in points) / spread if spread else 1.0
+    x = [math.log(MACS[name]) for name in known]
+    y = [math.log(ms) for ms in known.values()]
+    x_mean, y_mean = sum(x) / len(x), sum(y) / len(y)
+    spread = sum((value - x_mean) ** 2 for value in x)
+    product = sum((first - x_mean) * (second - y_mean) for first, second in zip(x, y, strict=True))
+    slope = product / spread if spread else 1.0
     return math.exp(y_mean + slope * (math.log(macs) - x_mean))
 
 

@@ -36,18 +36,22 @@ class Row:
 
 def survey() -> list[Row]:
     """Look for each kind of device. Nothing is fetched, logged in to or made; adb starts its own server to look."""
+    emulated = [_try(f"pi-emulated:{cpu}", EMULATED, _look_for_userland) for cpu in userland.CPUS]
+    estimated = [
+        Row(f"pi-estimate:{board}", ESTIMATED, True, f"published figures of the {name}")
+        for board, name in estimate.BOARDS.items()
+    ]
     return [
         _try("cpu", MEASURED, lambda: registry.open("cpu").identity),
         _try("gpu:webgpu", MEASURED, lambda: registry.open("gpu:webgpu").identity),
         _try("gpu:cuda", MEASURED, _look_for_cuda),
         _try("gpu:litert", MEASURED, lambda: registry.open("gpu:litert").identity),
         _try("pi", MEASURED, lambda: registry.open("pi").identity),
-        *(_try(f"pi-emulated:{cpu}", EMULATED, _look_for_userland) for cpu in userland.CPUS),
-        *(Row(f"pi-estimate:{board}", ESTIMATED, True, f"published figures of the {name}")
-          for board, name in estimate.BOARDS.items()),
+        *emulated,
+        *estimated,
         _try(CHOICES["ssh"], MEASURED, _look_for_ssh),
         *_look_for_phones(),
-    ]  # fmt: skip
+    ]
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -1,17 +1,15 @@
-"""What an artifact answers, and how far that is from what the reference answers on the same films."""
+"""How far what an artifact answers is from what the reference answers on the same films, and how good it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from cxr_edge.benchmarks.drift import localisation, verdict
-from cxr_edge.benchmarks.measure import worker_client
+from cxr_edge.benchmarks.drift import localisation, predictions, verdict
+from cxr_edge.benchmarks.drift.predictions import Answers
 from cxr_edge.benchmarks.result.bench_result import BenchOptions
 from cxr_edge.benchmarks.result.drift_result import (
     Change,
@@ -22,23 +20,12 @@ from cxr_edge.benchmarks.result.drift_result import (
     Transfer,
     Typicality,
 )
-from cxr_edge.bundles.bundle import Bundle
-from cxr_edge.bundles.manifest import Artifact
-from cxr_edge.contract import OUTPUT_SIZES
-from cxr_edge.errors import RuntimeFailure
+from cxr_edge.errors import DataError
 from cxr_edge.metrics import confusion, operating_point, paired, roc
 from cxr_edge.metrics.confusion import Bools, Floats, is_positive
 from cxr_edge.metrics.intervals import Interval
-from cxr_edge.models import is_trusted
-from cxr_edge.processes.cores import count_cores
 
-__all__ = ["REFERENCES", "Answers", "Truth", "compare", "count_flips", "first_with_maps", "predict"]
-
-REFERENCES = ("model.keras", "model_float32.tflite", "model_float32.onnx")
-"""What an artifact is compared with: the first of these that runs."""
-
-
-Ask = Callable[..., dict[str, Any]]
+__all__ = ["Truth", "compare", "compare_all", "count_flips"]
 
 
 @dataclass(frozen=True)
@@ -57,56 +44,6 @@ class Truth:
     fit_split: str
     covers: Sequence[Floats | None] = ()
     typicality_limit: float | None = None
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What one artifact answers: (n,) probabilities of the positive class, those of the (m,) films to fit on.
-
-    `extras` are the other outputs it has: `heatmap` (n, 49) and `typicality` (n, 1).
-    """
-
-    scores: Floats
-    fit_scores: Floats
-    extras: dict[str, Floats] = field(default_factory=dict)
-
-
-def predict(
-    bundle: Bundle,
-    artifact: Artifact,
-    films: Path,
-    count: int,
-    *,
-    folder: Path | None = None,
-    ask: Ask = worker_client.ask,
-) -> Answers:
-    """Return the answers for all films of the .npy file, of which the first `count` are measured on.
-
-    They come from a fresh process, which `ask` starts, by default on this machine, and which leaves heat maps and
-    typicality in `folder`, if there is one. Raises RuntimeFailure when the artifact does not load, crashes, or gives
-    other than one probability a label and film; PreflightError, BundleError when one of others is unsound or changed.
-    """
-    request: dict[str, Any] = {
-        "task": "predict",
-        "bundle": str(bundle.path.resolve()),
-        "artifact": artifact.name,
-        "trusted": is_trusted(bundle, artifact),
-        # Nothing is timed here, and the probabilities do not depend on the threads.
-        "threads": count_cores(),
-        "films": str(films),
-    }
-    if folder is not None:
-        request["arrays"] = str(folder)
-    answer = ask(request, name=artifact.name)
-    probabilities = np.asarray(answer["probabilities"], dtype=np.float64)
-    labels = len(bundle.manifest.labels)
-    if probabilities.ndim != 2 or probabilities.shape[1] != labels:
-        raise RuntimeFailure(
-            f"{artifact.name}: gives {probabilities.shape[1:]} probabilities for {labels} labels; export it again"
-        )
-    scores: Floats = probabilities[:, bundle.manifest.positive_index]
-    extras = {name: _load(Path(path), name, len(scores), artifact) for name, path in answer.get("arrays", {}).items()}
-    return Answers(scores[:count], scores[count:], {name: values[:count] for name, values in extras.items()})
 
 
 def compare(
@@ -141,21 +78,25 @@ def compare(
     )
 
 
-def _load(path: Path, name: str, films: int, artifact: Artifact) -> Floats:
-    values: Floats = np.load(path, allow_pickle=False)
-    wanted = (films, OUTPUT_SIZES[name])
-    if values.shape != wanted:
-        raise RuntimeFailure(f"{artifact.name}: gives {name} of shape {values.shape}, not {wanted}; export it again")
-    if not np.isfinite(values).all():
-        raise RuntimeFailure(
-            f"{artifact.name}: gives {name} that is not finite; use another artifact, a float32 one say"
-        )
-    return values
+def compare_all(
+    answers: dict[str, Answers], truth: Truth, options: BenchOptions, reference: str, failures: dict[str, list[str]]
+) -> dict[str, DriftReport]:
+    """Return each artifact's drift from the reference; one that cannot be judged gets a reason in `failures`."""
+    reports = {}
+    maps = predictions.first_with_maps(answers)
+    for name, found in answers.items():
+        try:
+            other = None if name == reference else answers[reference]
+            reports[name] = compare(predictions.fill_in(found), truth, options, other, maps)
+        except DataError as error:
+            failures[name] = [f"{name}: {error}"]
+    return reports
 
 
 def _change(scores: Floats, truth: Truth, options: BenchOptions, reference: Floats) -> Change:
     distance, positive = np.abs(scores - reference), truth.positive
-    before, after = (confusion.confuse(values, positive, truth.threshold) for values in (reference, scores))
+    before = confusion.confuse(reference, positive, truth.threshold)
+    after = confusion.confuse(scores, positive, truth.threshold)
     at, seed = paired.fixed_specificity(options.specificity), options.seed
     return Change(
         auc=roc.auc_change(reference, scores, positive),
@@ -234,10 +175,12 @@ def _judge_typicality(answers: Answers, truth: Truth, maps: tuple[str, Answers] 
     if found is None or limit is None:
         return None
     name, own, other = found
-    flips = None if other is None else int(np.sum((own > limit) != (other > limit)))
-    return Typicality(int(np.sum(own > limit)), name, flips)
+    untypical = _are_untypical(own, limit)
+    flips = None if other is None else int(np.sum(untypical != _are_untypical(other, limit)))
+    return Typicality(int(np.sum(untypical)), name, flips)
 
 
-def first_with_maps(answers: dict[str, Answers]) -> tuple[str, Answers] | None:
-    """Return the float artifact that heat maps are compared with, None where none has a map."""
-    return next(((name, answers[name]) for name in REFERENCES if name in answers and answers[name].extras), None)
+def _are_untypical(typicality: Floats, limit: float) -> Bools:
+    # In float64, as classify compares: in float32 the limit may round to the next lower value.
+    untypical: Bools = typicality.astype(np.float64) > limit
+    return untypical

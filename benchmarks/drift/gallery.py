@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from cxr_edge.benchmarks.drift.drift import Answers, Truth
+from cxr_edge.benchmarks.drift.drift import Truth
+from cxr_edge.benchmarks.drift.predictions import Answers
 from cxr_edge.benchmarks.result.drift_result import GalleryFilm
 from cxr_edge.contract import Pixels
 from cxr_edge.data.dataset import Dataset

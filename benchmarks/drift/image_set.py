@@ -38,20 +38,23 @@ def read_truth(bundle: Bundle, chosen: Dataset, fitting: Dataset, split: str) ->
             f"{chosen.name}: has the classes {', '.join(chosen.labels)}, the bundle looks for '{manifest.positive}'; "
             "rename the class in the data set"
         )
-    positive, fit_positive = (
-        np.array([item.label == manifest.positive for item in part.items], dtype=np.bool_) for part in (chosen, fitting)
-    )
+    positive = _are_positive(chosen, manifest.positive)
+    fit_positive = _are_positive(fitting, manifest.positive) if fitting.items else positive
     # Raises where the films cannot give an AUC, before anything is measured.
     roc.auc_interval(np.zeros(len(positive)), positive)
     return Truth(
         positive,
         [item.source for item in chosen.items],
         manifest.threshold,
-        fit_positive if fitting.items else positive,
+        fit_positive,
         "val" if fitting.items else split,
         _read_covers(chosen, manifest.positive),
         manifest.typicality_limit,
     )
+
+
+def _are_positive(part: Dataset, positive: str) -> npt.NDArray[np.bool_]:
+    return np.array([item.label == positive for item in part.items], dtype=np.bool_)
 
 
 def _read_covers(chosen: Dataset, positive: str) -> list[Floats | None]:

@@ -1,23 +1,111 @@
-"""What the artifacts answer on this machine: all of them asked, the reference chosen, the others compared with it."""
+"""What artifacts answer: one asked in a fresh process, all of them asked, and the reference chosen among them."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
-from cxr_edge.benchmarks.drift import drift
-from cxr_edge.benchmarks.drift.drift import Answers, Truth
-from cxr_edge.benchmarks.result.bench_result import BenchOptions
-from cxr_edge.benchmarks.result.drift_result import DriftReport
+from cxr_edge.benchmarks.measure import worker_client
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
-from cxr_edge.errors import BundleError, DataError, PreflightError, RuntimeFailure
+from cxr_edge.contract import OUTPUT_SIZES
+from cxr_edge.errors import BundleError, PreflightError, RuntimeFailure
+from cxr_edge.metrics.confusion import Floats
+from cxr_edge.models import is_trusted
+from cxr_edge.processes.cores import count_cores
 from cxr_edge.system.progress import Progress
 
-__all__ = ["choose_reference", "compare_all", "fill_in", "predict_all"]
+__all__ = ["REFERENCES", "Answers", "Ask", "choose_reference", "fill_in", "first_with_maps", "predict", "predict_all"]
+
+REFERENCES = ("model.keras", "model_float32.tflite", "model_float32.onnx")
+"""What an artifact is compared with: the first of these that runs."""
+
+
+class Ask(Protocol):
+    """What asks a fresh process: the worker's client on this machine, or a device."""
+
+    def __call__(self, request: Mapping[str, Any], *, name: str) -> dict[str, Any]:
+        """Return the answer to a request of `measure.worker`; `name` is the artifact that it is about."""
+        ...
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one artifact answers: (n,) probabilities of the positive class, those of the (m,) films to fit on.
+
+    `extras` are the other outputs it has: `heatmap` (n, 49) and `typicality` (n, 1).
+    """
+
+    scores: Floats
+    fit_scores: Floats
+    extras: dict[str, Floats] = field(default_factory=dict)
+
+
+def predict(
+    bundle: Bundle,
+    artifact: Artifact,
+    films: Path,
+    count: int,
+    *,
+    folder: Path | None = None,
+    ask: Ask = worker_client.ask,
+) -> Answers:
+    """Return the answers for all films of the .npy file, of which the first `count` are measured on.
+
+    They come from a fresh process, which `ask` starts, by default on this machine, and which leaves heat maps and
+    typicality in `folder`, if there is one. Raises RuntimeFailure when the artifact does not load, crashes, or gives
+    other than one probability a label and film; PreflightError, BundleError when one of others is unsound or changed.
+    """
+    answer = ask(_make_request(bundle, artifact, films, folder), name=artifact.name)
+    scores = _pick_scores(answer, bundle, artifact)
+    extras = {}
+    for output, path in answer.get("arrays", {}).items():
+        extras[output] = _load(Path(path), output, len(scores), artifact)[:count]
+    return Answers(scores[:count], scores[count:], extras)
+
+
+def _make_request(bundle: Bundle, artifact: Artifact, films: Path, folder: Path | None) -> dict[str, object]:
+    request: dict[str, object] = {
+        "task": "predict",
+        "bundle": str(bundle.path.resolve()),
+        "artifact": artifact.name,
+        "trusted": is_trusted(bundle, artifact),
+        # Nothing is timed here, and the probabilities do not depend on the threads.
+        "threads": count_cores(),
+        "films": str(films),
+    }
+    if folder is not None:
+        request["arrays"] = str(folder)
+    return request
+
+
+def _pick_scores(answer: Mapping[str, Any], bundle: Bundle, artifact: Artifact) -> Floats:
+    """Return the probabilities of the positive class, (n,). Raises RuntimeFailure for other than one a label."""
+    probabilities = np.asarray(answer["probabilities"], dtype=np.float64)
+    labels = len(bundle.manifest.labels)
+    if probabilities.ndim != 2 or probabilities.shape[1] != labels:
+        raise RuntimeFailure(
+            f"{artifact.name}: gives {probabilities.shape[1:]} probabilities for {labels} labels; export it again"
+        )
+    scores: Floats = probabilities[:, bundle.manifest.positive_index]
+    return scores
+
+
+def _load(path: Path, name: str, films: int, artifact: Artifact) -> Floats:
+    values: Floats = np.load(path, allow_pickle=False)
+    wanted = (films, OUTPUT_SIZES[name])
+    if values.shape != wanted:
+        raise RuntimeFailure(f"{artifact.name}: gives {name} of shape {values.shape}, not {wanted}; export it again")
+    if not np.isfinite(values).all():
+        raise RuntimeFailure(
+            f"{artifact.name}: gives {name} that is not finite; use another artifact, a float32 one say"
+        )
+    return values
 
 
 def predict_all(
@@ -29,7 +117,7 @@ def predict_all(
     with Progress("drift", len(artifacts)) as progress:
         for artifact in artifacts:
             try:
-                answers[artifact.name] = drift.predict(bundle, artifact, films, count, folder=films.parent)
+                answers[artifact.name] = predict(bundle, artifact, films, count, folder=films.parent)
             except (BundleError, PreflightError, RuntimeFailure) as error:
                 failures[artifact.name] = [str(error)]
             progress.advance(note=artifact.name)
@@ -38,28 +126,18 @@ def predict_all(
 
 def choose_reference(answers: Mapping[str, Answers], failures: Mapping[str, list[str]]) -> str:
     """Return whose answers the others are compared with. Raises RuntimeFailure where none of the float ones runs."""
-    for name in drift.REFERENCES:
+    for name in REFERENCES:
         if name in answers and np.isfinite(answers[name].scores).all():
             return name
-    reasons = [failures[name][0] for name in drift.REFERENCES if name in failures]
+    reasons = [failures[name][0] for name in REFERENCES if name in failures]
     raise RuntimeFailure(
         f"nothing to compare with runs: {'; '.join(reasons) or 'its scores are not finite; export it again'}"
     )
 
 
-def compare_all(
-    answers: dict[str, Answers], truth: Truth, options: BenchOptions, reference: str, failures: dict[str, list[str]]
-) -> dict[str, DriftReport]:
-    """Return each artifact's drift from the reference; one that cannot be judged gets a reason in `failures`."""
-    reports = {}
-    maps = drift.first_with_maps(answers)
-    for name, found in answers.items():
-        try:
-            other = None if name == reference else answers[reference]
-            reports[name] = drift.compare(fill_in(found), truth, options, other, maps)
-        except DataError as error:
-            failures[name] = [f"{name}: {error}"]
-    return reports
+def first_with_maps(answers: dict[str, Answers]) -> tuple[str, Answers] | None:
+    """Return the float artifact that heat maps are compared with, None where none has a map."""
+    return next(((name, answers[name]) for name in REFERENCES if name in answers and answers[name].extras), None)
 
 
 def fill_in(found: Answers) -> Answers:

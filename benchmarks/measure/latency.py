@@ -7,6 +7,7 @@ the one that was being timed; and each turn is a process of its own, so that wha
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,15 +16,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from cxr_edge.benchmarks.measure import turn_answer
 from cxr_edge.benchmarks.measure.device import Device
 from cxr_edge.benchmarks.measure.journal import Journal
 from cxr_edge.benchmarks.measure.percentiles import percentiles
+from cxr_edge.benchmarks.measure.turn_answer import TurnAnswer
 from cxr_edge.benchmarks.result import phrases
 from cxr_edge.benchmarks.result.bench_result import BenchOptions
-from cxr_edge.benchmarks.result.device_result import Condition, LatencyReport
+from cxr_edge.benchmarks.result.device_result import MEASURED, LatencyReport
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
-from cxr_edge.errors import DeviceError, RuntimeFailure
+from cxr_edge.errors import DataError, DeviceError, RuntimeFailure
 from cxr_edge.models import is_trusted
 from cxr_edge.system.progress import Progress
 
@@ -55,7 +58,7 @@ class Turn:
 
 
 def schedule(
-    artifacts: Iterable[Artifact], options: BenchOptions, opened: Mapping[str, Device] | None = None
+    artifacts: Sequence[Artifact], options: BenchOptions, opened: Mapping[str, Device] | None = None
 ) -> list[Turn]:
     """Return the turns in the order they are taken; an artifact's turns together have the runs and time asked for.
 
@@ -63,17 +66,27 @@ def schedule(
     refuses has no turn there. Keras starts and runs slowly and is no edge format: it has half the turns, at the first
     thread count only.
     """
-    runs, time_s = math.ceil(options.min_runs / ROUNDS), options.min_time_s / ROUNDS
-    known = tuple(artifacts)
-    return [
-        Turn(Subject(artifact.name, artifact.format, device, threads), runs, time_s)
-        for number in range(ROUNDS)
-        for device in (options.devices if opened is None else opened)
-        for threads in options.threads
-        for artifact in known
-        if (opened is None or opened[device].refuse(artifact) is None)
-        and (artifact.format != "keras" or (number % 2 == 0 and threads == options.threads[0]))
-    ]
+    devices = options.devices if opened is None else tuple(opened)
+    turns = []
+    for number in range(ROUNDS):
+        for device in devices:
+            taken = [item for item in artifacts if opened is None or opened[device].refuse(item) is None]
+            for threads in options.threads:
+                first = threads == options.threads[0]
+                turns += [
+                    _plan_turn(item, device, threads, options) for item in taken if _has_turn(item, number, first)
+                ]
+    return turns
+
+
+def _has_turn(artifact: Artifact, number: int, first_thread_count: bool) -> bool:
+    """Return whether an artifact is timed in the round `number`."""
+    return artifact.format != "keras" or (number % 2 == 0 and first_thread_count)
+
+
+def _plan_turn(artifact: Artifact, device: str, threads: int, options: BenchOptions) -> Turn:
+    subject = Subject(artifact.name, artifact.format, device, threads)
+    return Turn(subject, math.ceil(options.min_runs / ROUNDS), options.min_time_s / ROUNDS)
 
 
 def measure(
@@ -88,23 +101,18 @@ def measure(
 
     `opened` are the devices by the names that subjects have. A turn that `journal` holds is not taken again.
     """
-    answers: dict[Subject, list[dict[str, Any]]] = defaultdict(list)
+    answers: dict[Subject, list[TurnAnswer]] = defaultdict(list)
     failures: dict[Subject, str] = {}
     with Progress("latency", len(turns)) as progress:
         for number, turn in enumerate(turns):
             subject = turn.subject
-            kept = None if journal is None else journal.get(f"turn {number:04d}")
-            if kept is not None:
-                answers[subject].append(kept)
-            elif subject not in failures:
+            if subject not in failures:
+                ask = functools.partial(_take, bundle, turn, films, options, opened[subject.device])
                 try:
-                    answer = _take(bundle, turn, films, options, opened[subject.device])
-                except (RuntimeFailure, DeviceError) as error:
+                    found = ask() if journal is None else journal.keep(f"turn {number:04d}", ask)
+                    answers[subject].append(turn_answer.read(found, subject.artifact))
+                except (RuntimeFailure, DeviceError, DataError) as error:
                     failures[subject] = str(error)
-                else:
-                    answers[subject].append(answer)
-                    if journal is not None:
-                        journal.put(f"turn {number:04d}", answer)
             progress.advance(note=subject.artifact)
     reports = {
         subject: summarise(subject, found, opened[subject.device].identity, seed=options.seed)
@@ -114,37 +122,35 @@ def measure(
     return reports, failures
 
 
-def summarise(
-    subject: Subject, answers: Sequence[Mapping[str, Any]], identity: str = "", *, seed: int = 0
-) -> LatencyReport:
+def summarise(subject: Subject, answers: Sequence[TurnAnswer], identity: str = "", *, seed: int = 0) -> LatencyReport:
     """Return the report of one subject from the answers of its turns; percentiles are of all timed runs together."""
-    p50, p90, p99 = percentiles([answer["times_ms"] for answer in answers], seed=seed)
-    batches_ms = [value for answer in answers for value in answer.get("batch_ms", ())]
-    batch = max(answer.get("batch", 1) for answer in answers) if batches_ms else 1
+    p50, p90, p99 = percentiles([answer.times_ms for answer in answers], seed=seed)
+    batches_ms = [value for answer in answers for value in answer.batch_ms]
+    batch = max(answer.batch for answer in answers)
     return LatencyReport(
         device=subject.device,
-        kind="measured",
+        kind=MEASURED,
         threads=subject.threads,
-        runtime=answers[0]["runtime"],
-        delegate=answers[0]["delegate"],
-        runs=sum(len(answer["times_ms"]) for answer in answers),
+        runtime=answers[0].runtime,
+        delegate=answers[0].delegate,
+        runs=sum(len(answer.times_ms) for answer in answers),
         p50_ms=p50.value,
         p90_ms=p90.value,
         p99_ms=p99.value,
-        import_ms=median(answer["import_ms"] for answer in answers),
-        load_ms=median(answer["load_ms"] for answer in answers),
-        first_ms=median(answer["first_ms"] for answer in answers),
-        peak_mib=max(answer["peak_mib"] for answer in answers),
-        increase_mib=max(answer["peak_mib"] - answer["bare_mib"] for answer in answers),
-        times_ms=tuple(tuple(round(value, 4) for value in answer["times_ms"]) for answer in answers),
+        import_ms=median(answer.import_ms for answer in answers),
+        load_ms=median(answer.load_ms for answer in answers),
+        first_ms=median(answer.first_ms for answer in answers),
+        peak_mib=max(answer.peak_mib for answer in answers),
+        increase_mib=max(answer.peak_mib - answer.bare_mib for answer in answers),
+        times_ms=tuple(tuple(round(value, 4) for value in answer.times_ms) for answer in answers),
         identity=identity,
         p50=p50,
         p90=p90,
         p99=p99,
-        coverage=answers[0].get("coverage"),
+        coverage=answers[0].coverage,
         batch=batch,
         films_per_s=batch / median(batches_ms) * 1e3 if batches_ms else None,
-        conditions=tuple(_read_condition(answer["condition"]) for answer in answers if "condition" in answer),
+        conditions=tuple(answer.condition for answer in answers),
     )
 
 
@@ -180,16 +186,3 @@ def _take(bundle: Bundle, turn: Turn, films: Path, options: BenchOptions, device
         "batch": options.batch if subject.format == "onnx" else 1,
     }
     return device.ask(request, name=subject.artifact)
-
-
-def _read_condition(found: Mapping[str, Any]) -> Condition:
-    def listed(value: Any) -> Any:
-        return None if value is None else tuple(value)
-
-    return Condition(
-        affinity=listed(found["affinity"]),
-        governor=found["governor"],
-        frequency_mhz=found["frequency_mhz"],
-        temperature_c=found["temperature_c"],
-        throttled=listed(found["throttled"]),
-    )

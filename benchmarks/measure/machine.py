@@ -44,6 +44,9 @@ _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 _BOARD = Path("/proc/device-tree/model")
 _STAT = Path("/proc/stat")
 
+# The first numbers of the line `cpu` of /proc/stat (man 5 proc); guests are counted in `user` already.
+_STAT_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq")
+
 _OTHERS_CORES = 0.25
 """The part of one core that other programs may use before it is worth a warning."""
 
@@ -104,8 +107,9 @@ def _busy_s() -> float | None:
     """Return for how many seconds all cores together have worked since boot; None where the system does not tell."""
     for line in (_read_text(_STAT) or "").splitlines():
         if line.startswith("cpu "):
-            user, nice, system, _idle, _wait, irq, soft, *_ = (int(count) for count in line.split()[1:])
-            return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
+            counts = dict(zip(_STAT_FIELDS, map(int, line.split()[1:]), strict=False))
+            ticks = sum(counts[name] for name in ("user", "nice", "system", "irq", "softirq"))
+            return ticks / os.sysconf("SC_CLK_TCK")
     return None
 
 

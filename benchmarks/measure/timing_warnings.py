@@ -28,8 +28,9 @@ def explain_integers(rows: Sequence[ArtifactResult], machine: Machine) -> str | 
     for row in rows:
         twin = next((other for other in rows if other.format == row.format and other.quantization == "float32"), None)
         if row.quantization == "int8" and twin is not None:
-            slower += [f"{row.name} {ours.p50_ms:.3g} ms, {twin.name} {theirs.p50_ms:.3g} ms"
-                       for ours, theirs in _pairs(row, twin) if ours.p50_ms > theirs.p50_ms]  # fmt: skip
+            for ours, theirs in _pairs(row, twin):
+                if ours.p50_ms > theirs.p50_ms:
+                    slower.append(f"{row.name} {ours.p50_ms:.3g} ms, {twin.name} {theirs.p50_ms:.3g} ms")
     if not slower:
         return None
     has = list(dict.fromkeys(name for feature, name in _INTEGER_DOT.items() if feature in machine.cpu_features))

@@ -1,4 +1,4 @@
-"""The process that `child.ask` starts: reads one request from stdin, does it, writes one answer to stdout.
+"""The process that `worker_client.ask` starts: reads one request from stdin, does it, writes one answer to stdout.
 
 Tasks: `predict`, the probabilities of all films; `time`, one turn of timed runs. Both name a bundle, an artifact in
 it, a thread count and a .npy file of film pixels, and may name an accelerator. Where `predict` names a folder,

@@ -30,21 +30,21 @@ __all__ = [
     "TERMINAL_DETAILS",
 ]
 
-
 SIZE = Figure[Predictions, float](
-    "MB",
+    "",
     unit="MB",
     meaning="Size of the file, in 1,000,000 bytes",
     read=lambda source: source.row.size_bytes / 1e6,
     show=phrases.format_number,
 )
 AUC = Figure[Predictions, Interval](
-    "AUC [95 %]",
+    "AUC",
     meaning="Area under the ROC curve, ties counting half, with DeLong's interval",
     read=of_drift(lambda drift: drift.auc),
     show=phrases.format_interval,
     blank=say_failed,
     csv=("auc", "auc_low", "auc_high"),
+    interval=True,
 )
 ACCURACY = Figure[Predictions, float](
     "accuracy",
@@ -61,17 +61,19 @@ RATES = Figure[Predictions, tuple[float, float]](
     csv=("sensitivity", "specificity"),
 )
 SENSITIVITY_AT = Figure[Predictions, Interval](
-    "sens at spec {options.specificity:g} [95 %]",
+    "sens at spec {options.specificity:g}",
     meaning="Sensitivity at the lowest threshold with at least this specificity",
     read=of_drift(lambda drift: drift.sensitivity_at),
     show=phrases.format_interval,
     csv=("sensitivity_at", "sensitivity_at_low", "sensitivity_at_high"),
+    interval=True,
 )
 SENSITIVITY_AT_CHANGE = Figure[Predictions, Interval](
-    "its change [95 %]",
+    "its change",
     meaning="Change of the sensitivity at this specificity from the reference's, with a paired bootstrap interval",
     read=of_change(lambda change: change.sensitivity_at),
     show=phrases.format_change,
+    interval=True,
 )
 CALIBRATION_ERROR = Figure[Predictions, float](
     "ECE",
@@ -81,10 +83,11 @@ CALIBRATION_ERROR = Figure[Predictions, float](
     csv=("calibration_error",),
 )
 CALIBRATION_ERROR_CHANGE = Figure[Predictions, Interval](
-    "change [95 %]",
+    "change",
     meaning="Change of the calibration error from the reference's, with a paired bootstrap interval",
     read=of_change(lambda change: change.calibration_error),
     show=phrases.format_change,
+    interval=True,
 )
 BRIER = Figure[Predictions, float](
     "Brier",
@@ -94,10 +97,11 @@ BRIER = Figure[Predictions, float](
     csv=("brier",),
 )
 BRIER_CHANGE = Figure[Predictions, Interval](
-    "change [95 %]",
+    "change",
     meaning="Change of the Brier score from the reference's, with the interval of a paired mean",
     read=of_change(lambda change: change.brier),
     show=phrases.format_change,
+    interval=True,
 )
 DISTINCT_SCORES = Figure[Predictions, int](
     "distinct scores",
@@ -128,12 +132,13 @@ REFITTED_RATES = Figure[Predictions, tuple[float, float]](
     csv=("refitted_sensitivity", "refitted_specificity"),
 )
 AUC_CHANGE = Figure[Predictions, Interval](
-    "change of AUC [95 %]",
+    "change of AUC",
     meaning="AUC less the reference's on the same films, with the paired DeLong interval",
     read=of_change(lambda change: change.auc),
     show=phrases.format_change,
     blank=say_reference,
     csv=("auc_change", "auc_change_low", "auc_change_high"),
+    interval=True,
 )
 VERDICT = Figure[Predictions, Verdict](
     "verdict",
@@ -147,7 +152,6 @@ VERDICT = Figure[Predictions, Verdict](
 SHORT_VERDICT = replace(VERDICT, show=lambda verdict: phrases.shorten_verdict(verdict.outcome))
 FLIPS = Figure[Predictions, tuple[int, int]](
     "flips",
-    unit="films",
     meaning="Films called otherwise than by the reference at the bundle's threshold, of how many",
     read=count_flips,
     show=lambda count: f"{count[0]}/{count[1]}",
@@ -156,7 +160,6 @@ FLIPS = Figure[Predictions, tuple[int, int]](
 )
 CORRECTIONS = Figure[Predictions, Flips](
     "spoiled / corrected",
-    unit="films",
     meaning="Flips that the reference had right, and those that it had wrong",
     read=of_change(lambda change: change.flips),
     show=lambda flips: f"{flips.spoiled} / {flips.corrected}",
@@ -171,7 +174,6 @@ P_CORRECT = Figure[Predictions, float](
 )
 DIRECTIONS = Figure[Predictions, Flips](
     "to positive / to negative",
-    unit="films",
     meaning="Flips by direction, and McNemar's p for as many of the one as of the other",
     read=of_change(lambda change: change.flips),
     show=lambda flips: f"{flips.to_positive} / {flips.to_negative} ({phrases.format_p(flips.p_calls)})",
@@ -200,7 +202,6 @@ GAP = Figure[Predictions, float](
 )
 UNTYPICAL = Figure[Predictions, Typicality](
     "untypical films",
-    unit="films",
     meaning="Films over the limit of typicality, and those that the float artifact judges otherwise",
     read=lambda source: None if source.drift is None else source.drift.typicality,
     show=phrases.describe_typicality,
@@ -241,9 +242,8 @@ PAGE_POINTS: Table[Predictions] = (
 PAGE_CALIBRATION: Table[Predictions] = as_page_table(
     (CALIBRATION_ERROR, CALIBRATION_ERROR_CHANGE, BRIER, BRIER_CHANGE, DISTINCT_SCORES, TIED_PAIRS, UNTYPICAL)
 )
+# Verdict and budget are cases of their own; no other figure is a property of JUnit so far.
 JUNIT: Table[Predictions] = ()
-"""Properties beside the cases for verdict and budget: none so far."""
-
 CSV: Table[Predictions] = (
     *as_table((AUC, ACCURACY, RATES, SENSITIVITY_AT, CALIBRATION_ERROR, BRIER, DISTINCT_SCORES, TIED_PAIRS)),
     *as_table((REFITTED_THRESHOLD, REFITTED_RATES)),

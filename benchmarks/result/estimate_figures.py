@@ -14,7 +14,7 @@ def _show_range(ends: tuple[float, float]) -> str:
 
 
 ABOUT = Figure[Estimate, float](
-    "about ms",
+    "about",
     unit="ms",
     meaning="Estimated time of one film",
     read=lambda found: found.p50_ms,
@@ -22,7 +22,7 @@ ABOUT = Figure[Estimate, float](
     csv=("estimated_p50_ms",),
 )
 AT_LEAST = Figure[Estimate, float](
-    "at least ms",
+    "at least",
     unit="ms",
     meaning="Lower end of the range that the time lies in",
     read=lambda found: found.low_ms,
@@ -30,7 +30,7 @@ AT_LEAST = Figure[Estimate, float](
     csv=("estimated_low_ms",),
 )
 AT_MOST = Figure[Estimate, float](
-    "at most ms",
+    "at most",
     unit="ms",
     meaning="Upper end of the range that the time lies in",
     read=lambda found: found.high_ms,
@@ -38,7 +38,7 @@ AT_MOST = Figure[Estimate, float](
     csv=("estimated_high_ms",),
 )
 RANGE = Figure[Estimate, tuple[float, float]](
-    "range ms",
+    "range",
     unit="ms",
     meaning="Range that the time lies in",
     read=lambda found: (found.low_ms, found.high_ms),

@@ -44,9 +44,10 @@ class Figure(Generic[Source, Value]):
     """A figure of `Source`: an artifact's predictions on a device, its latency there, an estimate, or its heat maps.
 
     `read` returns its value or None where it is not known, `show` the value as text, `blank` the text in place of a
-    value that is not known. `title` is the head of its column, `meaning` explains it in a sentence. `csv` names the
-    columns of the CSV that the value fills, `split` returns what stands in them: by default an interval fills three
-    (value, lower and upper limit), a tuple as many as it has, all else one.
+    value that is not known. `title` and `unit` are the head of its column, with `interval` it says that 95 % limits
+    follow the value; `meaning` explains it in a sentence. `csv` names the columns of the CSV that the value fills,
+    `split` returns what stands in them: by default an interval fills three (value, lower and upper limit), a tuple as
+    many as it has, all else one.
     """
 
     title: str
@@ -58,6 +59,13 @@ class Figure(Generic[Source, Value]):
     csv: tuple[str, ...] = ()
     split: Callable[[Value], Sequence[object]] = _split
     kind: Kind = Kind.NUMBER
+    interval: bool = False
+
+    @property
+    def head(self) -> str:
+        """The head of a column: title, unit and whether limits follow."""
+        parts = (self.title, self.unit, "[95 %]" if self.interval else "")
+        return " ".join(part for part in parts if part)
 
     def text(self, source: Source) -> str:
         """Return the figure as text."""
@@ -98,8 +106,8 @@ def titles(table: Table[Source]) -> list[str]:
 
 
 def as_table(figures: Sequence[Figure[Source, Any]]) -> Table[Source]:
-    """Return the figures as columns under their own titles."""
-    return tuple(Column(figure, figure.title) for figure in figures)
+    """Return the figures as columns under their own heads."""
+    return tuple(Column(figure, figure.head) for figure in figures)
 
 
 def as_page_table(figures: Sequence[Figure[Source, Any]]) -> Table[Source]:

@@ -18,14 +18,14 @@ def _count_hits(found: Localisation) -> tuple[int, int] | None:
 
 
 HIT_RATE = Figure[Localisation, Interval](
-    "hit rate [95 %]",
+    "hit rate",
     meaning="Part of the films whose hottest cell meets the lesion",
     read=lambda found: found.hit_rate,
     show=phrases.format_interval,
+    interval=True,
 )
 HITS_CHANGED = Figure[Localisation, tuple[int, int]](
     "hits lost / gained",
-    unit="films",
     meaning="Films that only the reference hits, and those that only this artifact does",
     read=_count_hits,
     show=lambda counts: f"{counts[0]} / {counts[1]}",
@@ -38,10 +38,11 @@ ENERGY = Figure[Localisation, float](
     show="{:.3f}".format,
 )
 ENERGY_CHANGE = Figure[Localisation, Interval](
-    "change of energy [95 %]",
+    "change of energy",
     meaning="Change of the energy from the reference's, with the interval of a paired mean",
     read=lambda found: found.energy_change,
     show=lambda value: phrases.format_change(value),
+    interval=True,
 )
 
 PAGE: Table[Localisation] = as_page_table((HIT_RATE, HITS_CHANGED, ENERGY, ENERGY_CHANGE))

@@ -36,36 +36,37 @@ def _read_throughput(item: LatencyReport) -> tuple[float, int] | None:
 
 
 P50 = Figure[LatencyReport, Interval](
-    "p50 ms [95 %]",
+    "p50",
     unit="ms",
     meaning="Median time of one film over all timed runs, bootstrapped over turns and their runs",
     read=lambda item: item.p50,
     show=phrases.format_times,
     csv=("p50_ms", "p50_low_ms", "p50_high_ms"),
+    interval=True,
 )
 P90 = dataclasses.replace(
     P50,
-    title="p90 ms [95 %]",
+    title="p90",
     meaning="Time of one film that 90 % of all timed runs keep",
     read=lambda item: item.p90,
     csv=("p90_ms", "p90_low_ms", "p90_high_ms"),
 )
 P99 = dataclasses.replace(
     P50,
-    title="p99 ms [95 %]",
+    title="p99",
     meaning="Time of one film that 99 % of all timed runs keep",
     read=lambda item: item.p99,
     csv=("p99_ms", "p99_low_ms", "p99_high_ms"),
 )
 PERCENTILES = Figure[LatencyReport, tuple[float, ...]](
-    "p50 / p90 / p99 ms",
+    "p50 / p90 / p99",
     unit="ms",
     meaning="Time of one film that 50, 90 and 99 % of all timed runs keep",
     read=lambda item: (item.p50_ms, item.p90_ms, item.p99_ms),
     show=lambda times: " / ".join(phrases.format_number(value) for value in times),
 )
 IMPORT = Figure[LatencyReport, float](
-    "import ms",
+    "import",
     unit="ms",
     meaning="Time to import the runtime's library, the median over the turns",
     read=lambda item: item.import_ms,
@@ -73,7 +74,7 @@ IMPORT = Figure[LatencyReport, float](
     csv=("import_ms",),
 )
 LOAD = Figure[LatencyReport, float](
-    "load ms",
+    "load",
     unit="ms",
     meaning="Time to load the artifact, the median over the turns",
     read=lambda item: item.load_ms,
@@ -81,7 +82,7 @@ LOAD = Figure[LatencyReport, float](
     csv=("load_ms",),
 )
 FIRST = Figure[LatencyReport, float](
-    "first ms",
+    "first",
     unit="ms",
     meaning="Time of the first film, the median over the turns",
     read=lambda item: item.first_ms,
@@ -90,7 +91,6 @@ FIRST = Figure[LatencyReport, float](
 )
 BATCH = Figure[LatencyReport, int](
     "batch",
-    unit="films",
     meaning="How many films are taken at once for the throughput",
     read=lambda item: item.batch,
     show=str,
@@ -98,7 +98,6 @@ BATCH = Figure[LatencyReport, int](
 )
 THROUGHPUT = Figure[LatencyReport, tuple[float, int]](
     "films/s at batch",
-    unit="films/s",
     meaning="Films per second where a format takes several at once, and how many",
     read=_read_throughput,
     show=lambda found: f"{phrases.format_number(found[0])} at {found[1]}",
@@ -106,7 +105,7 @@ THROUGHPUT = Figure[LatencyReport, tuple[float, int]](
     split=lambda found: found[:1],
 )
 PEAK = Figure[LatencyReport, float](
-    "peak MiB",
+    "peak",
     unit="MiB",
     meaning="Peak memory of a fresh process, the largest of the turns",
     read=lambda item: item.peak_mib,
@@ -114,7 +113,7 @@ PEAK = Figure[LatencyReport, float](
     csv=("peak_mib",),
 )
 INCREASE = Figure[LatencyReport, float](
-    "increase MiB",
+    "increase",
     unit="MiB",
     meaning="Peak memory above that of an idle Python",
     read=lambda item: item.increase_mib,
@@ -173,7 +172,7 @@ GOVERNOR = Figure[LatencyReport, str](
     csv=("governor",),
 )
 CLOCK = Figure[LatencyReport, str](
-    "clock MHz",
+    "clock",
     unit="MHz",
     meaning="Clock at the end of each turn, from the lowest to the highest",
     read=_of_state(lambda state: state.clock_mhz),
@@ -182,7 +181,7 @@ CLOCK = Figure[LatencyReport, str](
     csv=("clock_mhz",),
 )
 TEMPERATURE = Figure[LatencyReport, str](
-    "temperature °C",
+    "temperature",
     unit="°C",
     meaning="Temperature at the end of each turn, from the lowest to the highest",
     read=_of_state(lambda state: state.temperature_c),

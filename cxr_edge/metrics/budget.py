@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cxr_edge.errors import UsageError
 from cxr_edge.system import files
@@ -96,7 +95,20 @@ class Limits:
         limits = _pick(cls, value)
         if not limits:
             raise UsageError(f'{path}: holds no limit for a bench; give one such as {{"auc_margin": 0.01}}')
-        return cls(**limits, artifacts=tuple(value["artifacts"]) if "artifacts" in value else None)
+        artifacts = value.get("artifacts")
+        named = tuple(artifacts) if isinstance(artifacts, list) else None
+        return cls(
+            flips=limits.get("flips"),
+            auc_change=limits.get("auc_change"),
+            auc_margin=limits.get("auc_margin"),
+            sensitivity_drop=limits.get("sensitivity_drop"),
+            specificity_drop=limits.get("specificity_drop"),
+            p50_ms=limits.get("p50_ms"),
+            p90_ms=limits.get("p90_ms"),
+            size_mb=limits.get("size_mb"),
+            peak_mib=limits.get("peak_mib"),
+            artifacts=named,
+        )
 
     def stated(self) -> dict[str, float]:
         """Return the limits that are looked at, by name."""
@@ -111,7 +123,7 @@ def exceeded(limits: Budget | Limits, flips: int, films: int, auc_change: float)
         yield "auc_change", f"AUC changes by {auc_change:+.4f}, {limits.auc_change:g} may"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, object]:
     """Return the fields of a budget file, checked, whether they are for export or for bench."""
     value = files.read_json(path, limit_bytes=1 << 16)
     known = {field.name for kind in (Budget, Limits) for field in dataclasses.fields(kind)}
@@ -128,12 +140,13 @@ def _read(path: Path) -> dict[str, Any]:
     return value
 
 
-def _pick(kind: type[Budget] | type[Limits], value: dict[str, Any]) -> dict[str, Any]:
-    names = {field.name for field in dataclasses.fields(kind)} - {"artifacts"}
-    return {name: float(limit) for name, limit in value.items() if name in names}
+def _pick(kind: type[Budget] | type[Limits], value: dict[str, object]) -> dict[str, float]:
+    """Return the limits that `kind` has fields for; `_read` has checked that they are numbers."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {name: float(limit) for name, limit in value.items() if name in names and isinstance(limit, (int, float))}
 
 
-def _check(path: Path, name: str, limit: Any) -> None:
+def _check(path: Path, name: str, limit: object) -> None:
     # Compared and not converted: a whole number may be too large for a float.
     if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not abs(limit) <= sys.float_info.max:
         raise UsageError(f"{path}: '{name}' must be a finite number, not {limit!r}")

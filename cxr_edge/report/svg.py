@@ -56,12 +56,8 @@ def log_axis(low: float, high: float, start_px: float, end_px: float) -> Axis:
     low, high = low / 1.15, high * 1.15
     for factors in ((1, 2, 5), (1, 1.5, 2, 3, 5, 7), tuple(1 + number / 5 for number in range(45))):
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        ticks = tuple(
-            round(factor * 10.0**power, 10)
-            for power in powers
-            for factor in factors
-            if low <= factor * 10.0**power <= high
-        )
+        places = [factor * 10.0**power for power in powers for factor in factors]
+        ticks = tuple(round(place, 10) for place in places if low <= place <= high)
         if len(ticks) >= 3:
             break
     # Over many powers of ten, their heads alone.

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cxr_edge.metrics import confusion, roc
+from cxr_edge.report import roc_figure
 from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY
 
@@ -48,15 +49,12 @@ def draw_roc(curves: dict[str, tuple[Any, Any]], threshold: float) -> Figure:
     """Draw the ROC of each named (scores, positive), with its AUC interval and the operating point."""
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
+    roc_figure.prepare(axes)
     for name, (scores, positive) in curves.items():
-        false, true, _ = roc.roc_curve(scores, positive)
-        (line,) = axes.step(false, true, where="post", label=f"{name}: AUC {roc.auc_interval(scores, positive)}")
-        point = confusion.confuse(scores, positive, threshold)
-        axes.plot(1 - point.specificity, point.sensitivity, "o", color=line.get_color())
-    axes.set_xlabel("1 - specificity")
-    axes.set_ylabel("sensitivity")
-    axes.set_aspect("equal")
+        counts = confusion.confuse(scores, positive, threshold)
+        label = f"{name}: AUC {roc.auc_interval(scores, positive)}"
+        point = counts.sensitivity, counts.specificity
+        roc_figure.draw_curve(axes, scores, positive, label=label, point=point)
     axes.legend(loc="lower right", frameon=False, fontsize=8)
     axes.set_title(f"ROC; dots at the threshold {threshold:.3f}", fontsize=10)
     return figure

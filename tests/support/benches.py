@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from cxr_edge.benchmarks.drift import drift, gallery
-from cxr_edge.benchmarks.drift.drift import Answers, Truth
+from cxr_edge.benchmarks.drift.drift import Truth
+from cxr_edge.benchmarks.drift.predictions import Answers
 from cxr_edge.benchmarks.measure.percentiles import percentiles
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchOptions, BenchResult, DataFacts, ModelFacts
 from cxr_edge.benchmarks.result.device_result import Condition, DeviceReport, Estimate, LatencyReport, Machine

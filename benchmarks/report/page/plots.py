@@ -1,38 +1,21 @@
-"""The plots of the page as inline SVG: latency distributions, AUC against what it costs, and what all plots share.
-
-They are drawn 360 px wide, so that their text stays readable on a phone; colours come from the page's style sheet.
-"""
+"""The plots of what an artifact costs, as inline SVG: latency distributions, and AUC against time or size."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
 from cxr_edge.benchmarks.result.device_result import LatencyReport
 from cxr_edge.benchmarks.result.drift_result import DriftReport
 from cxr_edge.metrics.intervals import Interval
+from cxr_edge.report.plot import LEFT_PX, RIGHT_PX, TOP_PX, axis_across, frame, nothing, picture, title
 from cxr_edge.report.svg import Axis, decimal_axis, element, log_axis, text
 
-__all__ = [
-    "LEFT_PX",
-    "RIGHT_PX",
-    "TOP_PX",
-    "WIDTH_PX",
-    "draw_cost",
-    "draw_latency",
-    "frame",
-    "mark",
-    "measured",
-    "nothing",
-    "picture",
-    "style_of",
-    "title",
-]
+__all__ = ["draw_cost", "draw_latency", "mark", "measured", "style_of"]
 
-WIDTH_PX = 360.0
-LEFT_PX, RIGHT_PX, TOP_PX = 44.0, 348.0, 10.0
 _STYLES = ("float32", "float16", "dynamic", "int8", "int16x8")
 _DOTS = 160
 
@@ -62,10 +45,10 @@ def draw_latency(result: BenchResult) -> str:
     strips = [(row, item) for row in result.artifacts for item in row.latencies]
     if not strips:
         return nothing("Nothing was timed.")
-    times = [time for _, latency in strips for turn in latency.times_ms for time in turn]
+    times = np.concatenate([_join_turns(latency) for _, latency in strips])
     height = TOP_PX + 40 * len(strips)
-    across = log_axis(min(times), max(times), 10, RIGHT_PX)
-    parts = [_axis_across(across, TOP_PX, height, "ms for one film, logarithmic", "{:g}".format)]
+    across = log_axis(float(times.min()), float(times.max()), 10, RIGHT_PX)
+    parts = [axis_across(across, TOP_PX, height, "ms for one film, logarithmic", "{:g}".format)]
     for number, (row, latency) in enumerate(strips):
         parts.append(_strip(row, latency, across, TOP_PX + 40 * number, result))
     return picture(height + 36, "Distribution of latencies of each artifact", parts)
@@ -77,7 +60,7 @@ def _strip(row: ArtifactResult, latency: LatencyReport, across: Axis, top: float
         name += f", {latency.device}"
     if len(row.latencies) > 1:
         name += f", {latency.threads} thread{'s' * (latency.threads > 1)}"
-    times = np.sort(np.concatenate([np.array(turn) for turn in latency.times_ms]))
+    times = np.sort(_join_turns(latency))
     if len(times) > _DOTS:
         # Evenly over the ranks, the extremes included: the picture of the distribution stays.
         times = times[np.linspace(0, len(times) - 1, _DOTS).round().astype(int)]
@@ -95,9 +78,17 @@ def _strip(row: ArtifactResult, latency: LatencyReport, across: Axis, top: float
     return element("g", title(label), *parts)
 
 
+def _join_turns(latency: LatencyReport) -> npt.NDArray[np.float64]:
+    return np.concatenate([np.array(turn, dtype=np.float64) for turn in latency.times_ms])
+
+
 def draw_cost(result: BenchResult, cost: Callable[[ArtifactResult], Interval | None], label: str) -> str:
     """Return AUC against a cost, both with their intervals; a line joins those that no other beats in both."""
-    points = [(row, drift, value) for row, drift in measured(result.artifacts) if (value := cost(row)) is not None]
+    points = []
+    for row, drift in measured(result.artifacts):
+        value = cost(row)
+        if value is not None:
+            points.append((row, drift, value))
     if not points:
         return nothing("Nothing was measured.")
     costs = [value for *_, value in points]
@@ -136,50 +127,3 @@ def _front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
 def measured(rows: Sequence[ArtifactResult]) -> list[tuple[ArtifactResult, DriftReport]]:
     """Return the artifacts that gave answers, with what was found of them."""
     return [(row, row.drift) for row in rows if row.drift is not None]
-
-
-def frame(
-    across: Axis,
-    up: Axis,
-    x_label: str,
-    y_label: str,
-    x_format: Callable[[float], str],
-    y_format: Callable[[float], str],
-) -> str:
-    """Return grid, ticks and labels of both axes."""
-    parts = [_axis_across(across, up.end_px, up.start_px, x_label, x_format)]
-    for tick in up.ticks:
-        y = up.place(tick)
-        parts.append(element("line", x1=across.start_px, x2=across.end_px, y1=y, y2=y, class_="grid"))
-        parts.append(element("text", text(y_format(tick)), x=across.start_px - 5, y=y + 4, class_="tick end"))
-    middle = (up.start_px + up.end_px) / 2
-    parts.append(
-        element("text", text(y_label), x=11, y=middle, transform=f"rotate(-90 11 {middle:.0f})", class_="label")
-    )
-    return "".join(parts)
-
-
-def _axis_across(across: Axis, top: float, bottom: float, label: str, format: Callable[[float], str]) -> str:
-    parts = []
-    for tick in across.ticks:
-        x = across.place(tick)
-        parts.append(element("line", x1=x, x2=x, y1=top, y2=bottom, class_="grid"))
-        parts.append(element("text", text(format(tick)), x=x, y=bottom + 15, class_="tick"))
-    middle = (across.start_px + across.end_px) / 2
-    parts.append(element("text", text(label), x=middle, y=bottom + 31, class_="label"))
-    return "".join(parts)
-
-
-def title(label: str) -> str:
-    """Return what a browser shows where the pointer rests."""
-    return element("title", text(label))
-
-
-def nothing(fact: str) -> str:
-    """Return what stands in the place of a plot."""
-    return element("p", text(fact))
-
-
-def picture(height: float, label: str, parts: Sequence[str]) -> str:
-    """Return a plot of the common width."""
-    return element("svg", *parts, viewBox=f"0 0 {WIDTH_PX:.0f} {height:.0f}", role="img", aria_label=label)

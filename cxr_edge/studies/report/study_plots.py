@@ -12,8 +12,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from cxr_edge.metrics import calibration, paired, roc
+from cxr_edge.metrics import calibration, paired
 from cxr_edge.metrics.confusion import Bools, Floats
+from cxr_edge.metrics.intervals import Interval
+from cxr_edge.report import roc_figure
 from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY
 
@@ -27,7 +29,6 @@ matplotlib.use("Agg")
 
 COLOURS = ("#2368b8", "#c2376b", "#0f8f73", "#b26a00", "#6a48c4")
 _GREY = "#6b7480"
-_RATES = np.linspace(0.0, 1.0, 101)
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -104,20 +105,14 @@ def draw_layers(blocks: Sequence[Block], title: str) -> Figure:
 def _draw_backbones(result: dict[str, Any]) -> dict[str, Figure]:
     rows = [row for row in result["rows"] if row["compared"]]
     figure, axes = _open(5.6, 5.4)
-    axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
+    roc_figure.prepare(axes)
     for colour, row in zip(COLOURS, rows, strict=False):
         figures = row["figures"]
         scores = np.array(row["scores"][figures["split"]])
         positive = np.array(result["positive"][figures["split"]], dtype=bool)
-        false, true, _ = roc.roc_curve(scores, positive)
-        low, high = paired.roc_band(scores, positive, list(_RATES))
-        axes.fill_between(_RATES, low, high, color=colour, alpha=0.12, linewidth=0)
-        label = (
-            f"{row['backbone']}: AUC {figures['auc']:.3f} ({figures['auc_95'][0]:.3f} to {figures['auc_95'][1]:.3f})"
-        )
-        axes.step(false, true, where="post", color=colour, label=label)
-        axes.plot(1 - figures["specificity"], figures["sensitivity"], "o", color=colour)
-    axes.set(xlabel="1 - specificity", ylabel="sensitivity", aspect="equal")
+        label = f"{row['backbone']}: AUC {Interval(figures['auc'], *figures['auc_95'])}"
+        point = figures["sensitivity"], figures["specificity"]
+        roc_figure.draw_curve(axes, scores, positive, label=label, point=point, color=colour, band=True)
     axes.set_title("ROC with pointwise 95 % bands; dots at the threshold of val", fontsize=9)
     axes.legend(loc="lower right", frameon=False, fontsize=8)
     drawn = {"roc": figure}

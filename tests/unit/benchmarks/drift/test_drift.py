@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pytest
 
 from cxr_edge.benchmarks.drift import drift, gallery
-from cxr_edge.benchmarks.drift.drift import Answers, Truth
+from cxr_edge.benchmarks.drift.drift import Truth
+from cxr_edge.benchmarks.drift.predictions import Answers
 from cxr_edge.benchmarks.result.bench_result import BenchOptions
 from cxr_edge.benchmarks.result.drift_result import Change, DriftReport
 from cxr_edge.errors import DataError

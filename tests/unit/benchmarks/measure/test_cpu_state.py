@@ -9,6 +9,7 @@ import pytest
 
 from cxr_edge.benchmarks.measure import cpu_state, latency, machine, timing_warnings
 from cxr_edge.benchmarks.measure.latency import Subject
+from cxr_edge.benchmarks.measure.turn_answer import TurnAnswer
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult
 from cxr_edge.benchmarks.result.device_result import Condition, LatencyReport
 from cxr_edge.processes.cores import count_cores
@@ -17,8 +18,7 @@ CALM = Condition((0, 1), "performance", 1500.0, 50.0, ())
 
 
 def report(p50_ms: float, *found: Condition) -> LatencyReport:
-    answer = {"import_ms": 1.0, "load_ms": 1.0, "first_ms": 1.0, "peak_mib": 9.0, "bare_mib": 1.0, "runtime": "r",
-              "delegate": "d", "times_ms": [p50_ms]}  # fmt: skip
+    answer = TurnAnswer(1.0, 1.0, 1.0, (p50_ms,), 1.0, 9.0, CALM, None, 1, (), "r", "d")
     made = latency.summarise(Subject("a", "tflite", "cpu", 1), [answer])
     return dataclasses.replace(made, conditions=found)
 

@@ -10,8 +10,9 @@ from cxr_edge.benchmarks import run
 from cxr_edge.benchmarks.devices import registry
 from cxr_edge.benchmarks.measure import latency
 from cxr_edge.benchmarks.measure.latency import Subject
+from cxr_edge.benchmarks.measure.turn_answer import TurnAnswer
 from cxr_edge.benchmarks.result.bench_result import BenchOptions
-from cxr_edge.benchmarks.result.device_result import LatencyReport
+from cxr_edge.benchmarks.result.device_result import Condition, LatencyReport
 from cxr_edge.bundles.manifest import Artifact
 
 SUBJECT = Subject("a.tflite", "tflite", "cpu", 1)
@@ -21,17 +22,21 @@ def _artifact(name: str) -> Artifact:
     return Artifact(name, name.split(".")[1], "none", "0" * 64, 1, ("probabilities",))
 
 
-def _answer(times_ms: list[float], *, peak_mib: float = 70.0, load_ms: float = 5.0) -> dict[str, object]:
-    return {
-        "import_ms": 1.0,
-        "load_ms": load_ms,
-        "first_ms": 9.0,
-        "times_ms": times_ms,
-        "peak_mib": peak_mib,
-        "bare_mib": 10.0,
-        "runtime": "library 1.0",
-        "delegate": "none",
-    }
+def _answer(times_ms: list[float], *, peak_mib: float = 70.0, load_ms: float = 5.0) -> TurnAnswer:
+    return TurnAnswer(
+        import_ms=1.0,
+        load_ms=load_ms,
+        first_ms=9.0,
+        times_ms=tuple(times_ms),
+        bare_mib=10.0,
+        peak_mib=peak_mib,
+        condition=Condition(None, None, None, None, None),
+        coverage=None,
+        batch=1,
+        batch_ms=(),
+        runtime="library 1.0",
+        delegate="none",
+    )
 
 
 def _summarise(*turns: list[float]) -> LatencyReport:
@@ -62,7 +67,7 @@ def test_schedule_gives_no_turn_to_what_a_device_refuses() -> None:
 
 
 def test_throughput_is_of_whole_batches_and_none_without() -> None:
-    batched = latency.summarise(SUBJECT, [_answer([1.0]) | {"batch": 8, "batch_ms": [16.0, 20.0, 16.0]}])
+    batched = latency.summarise(SUBJECT, [dataclasses.replace(_answer([1.0]), batch=8, batch_ms=(16.0, 20.0, 16.0))])
     assert batched.batch == 8
     assert batched.films_per_s == pytest.approx(500.0)
     assert _summarise([1.0]).films_per_s is None

@@ -35,7 +35,7 @@ LOWEST_SCORE = Figure[Predictions, float](
     csv=("lowest_score",),
 )
 SLOWEST_RUN = Figure[LatencyReport, float](
-    "slowest ms",
+    "slowest",
     unit="ms",
     meaning="Time of the slowest run of all turns",
     read=lambda item: max(time for turn in item.times_ms for time in turn),
@@ -48,7 +48,7 @@ def _declare(monkeypatch: pytest.MonkeyPatch, module: ModuleType, figure: Figure
     """Add the figure to the tables of a declaration, one for each form."""
     for name in ("TERMINAL", "MARKDOWN", "PAGE", "JUNIT", "CSV"):
         table: Table[Any] = getattr(module, name)
-        column = as_page_table((figure,))[0] if name == "PAGE" else Column(figure, figure.title, 12)
+        column = as_page_table((figure,))[0] if name == "PAGE" else Column(figure, figure.head, 12)
         monkeypatch.setattr(module, name, (*table, column))
 
 
@@ -64,9 +64,9 @@ def test_a_new_figure_is_in_every_form(
 
     _declare(monkeypatch, module, figure)
 
-    assert f"  {figure.title}" in terminal.table(result)
-    assert f"| {figure.title} |" in markdown_page.to_markdown(result)
-    assert f'title="{figure.meaning}">{figure.title.capitalize()}</th>' in bench_page.render(result, {})
+    assert f"  {figure.head}" in terminal.table(result)
+    assert f"| {figure.head} |" in markdown_page.to_markdown(result)
+    assert f'title="{figure.meaning}">{figure.head[0].upper()}{figure.head[1:]}</th>' in bench_page.render(result, {})
     assert all(shown in form(result) for form in forms)
     values = [item.get("name", "") + item.get("value", "") for item in _properties(result)]
     assert any(figure.title in value and shown in value for value in values)
@@ -91,7 +91,7 @@ def test_every_figure_says_what_it_means(module: ModuleType) -> None:
     figures = {name: value for name, value in vars(module).items() if isinstance(value, Figure)}
 
     assert figures
-    assert [name for name, figure in figures.items() if not (figure.title and figure.meaning)] == []
+    assert [name for name, figure in figures.items() if not (figure.head and figure.meaning)] == []
 
 
 @pytest.mark.parametrize("module", DECLARATIONS)
