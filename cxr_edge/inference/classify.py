@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact, Manifest
-from cxr_edge.contract import Outputs
+from cxr_edge.contract import HEATMAP_SHAPE, Outputs, artifact_name
 from cxr_edge.errors import BundleError, CxrEdgeError, DataError, RuntimeFailure
 from cxr_edge.imaging import decoder
 from cxr_edge.imaging.limits import MAX_FILE_BYTES
@@ -27,7 +27,6 @@ from cxr_edge.models import open_model
 from cxr_edge.runtimes.base import Runtime
 
 __all__ = [
-    "HEATMAP_SHAPE",
     "STDIN",
     "Decoded",
     "Prediction",
@@ -42,11 +41,10 @@ __all__ = [
     "read_stdin",
 ]
 
-HEATMAP_SHAPE = (7, 7)
 STDIN = Path("-")
 """The path that stands for standard input."""
 
-_PREFERRED = ("model_int8.tflite", "model_float32.tflite")
+_PREFERRED = (artifact_name("tflite", "int8"), artifact_name("tflite", "float32"))
 
 
 @dataclass(frozen=True, eq=False)
