@@ -29,7 +29,7 @@ from cxr_edge.system.progress import say
 from cxr_edge.training.network import layers
 from cxr_edge.training.network.heads import put_head
 from cxr_edge.training.network.model import BACKBONES, build_classifier, build_head
-from cxr_edge.training.train import save_model
+from cxr_edge.training.outcome.bundle_writer import save_model
 
 __all__ = ["BackboneOptions", "run"]
 

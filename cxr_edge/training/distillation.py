@@ -115,5 +115,6 @@ class DistillationLoss(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss of each film, from probabilities (n, labels) of the teachers and of the student."""
-        taught, own = (ops.log(ops.maximum(values, _LEAST)) / self.temperature for values in (y_true, y_pred))
+        taught = ops.log(ops.maximum(y_true, _LEAST)) / self.temperature
+        own = ops.log(ops.maximum(y_pred, _LEAST)) / self.temperature
         return -(self.temperature**2) * ops.sum(ops.softmax(taught) * ops.log_softmax(own), axis=-1)
