@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from litert_quantizer import algorithm_manager, calibrator, qtyping, quantizer
@@ -26,6 +27,9 @@ from cxr_edge.export.recipes import SMALL_WEIGHTS, Recipe
 from cxr_edge.system.native_stderr import quiet_stderr
 
 __all__ = ["LiteRTConverter"]
+
+Extremes = dict[str, dict[str, npt.NDArray[Any]]]
+"""What a calibration saw of each tensor: "min" and "max", among others."""
 
 _ALL = qtyping.TFLOperationName.ALL_SUPPORTED
 _MIN_MAX = algorithm_manager.AlgorithmName.MIN_MAX_UNIFORM_QUANT
@@ -100,10 +104,10 @@ class LiteRTConverter:
         return attach_tflite(content, facts)
 
 
-def _calibrate(work: Any, films: Pixels) -> dict[str, Any]:
+def _calibrate(work: Any, films: Pixels) -> Extremes:
     """Return the least and the greatest value of every tensor on the films, by its name."""
     inputs = [{InputContract().name: film[None]} for film in films]
-    extremes: dict[str, Any] = work.calibrate(
+    extremes: Extremes = work.calibrate(
         {flatbuffer.SIGNATURE: inputs},
         num_threads=os.cpu_count() or 1,
         mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
@@ -111,7 +115,7 @@ def _calibrate(work: Any, films: Pixels) -> dict[str, Any]:
     return extremes
 
 
-def _replace_ranges(extremes: dict[str, Any], ranges: Ranges) -> None:
+def _replace_ranges(extremes: Extremes, ranges: Ranges) -> None:
     for tensor, found in extremes.items():
         layer = find_layer(tensor, ranges)
         if layer is not None:

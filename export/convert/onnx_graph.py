@@ -42,7 +42,8 @@ def align_zero_points(model: Any) -> None:
 
 def halve_large(model: Any, nodes: list[str]) -> None:
     """Store the large float matrices that `nodes` read in half precision, behind casts that are folded at loading."""
-    read = {tensor for node in model.graph.node if node.name in nodes for tensor in node.input}
+    chosen = [node for node in model.graph.node if node.name in nodes]
+    read = {tensor for node in chosen for tensor in node.input}
     for item in model.graph.initializer:
         if item.name not in read or item.data_type != onnx.TensorProto.FLOAT or np.prod(item.dims) < _LARGE:
             continue
