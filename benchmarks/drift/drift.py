@@ -24,7 +24,7 @@ from cxr_edge.benchmarks.result.drift_result import (
 )
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
-from cxr_edge.contract import OUTPUT_SIZES
+from cxr_edge.contract import KERAS_NAME, OUTPUT_SIZES, artifact_name
 from cxr_edge.errors import RuntimeFailure
 from cxr_edge.metrics import confusion, operating_point, paired, roc
 from cxr_edge.metrics.confusion import Bools, Floats, is_positive
@@ -34,7 +34,7 @@ from cxr_edge.processes.cores import count_cores
 
 __all__ = ["REFERENCES", "Answers", "Truth", "compare", "count_flips", "first_with_maps", "predict"]
 
-REFERENCES = ("model.keras", "model_float32.tflite", "model_float32.onnx")
+REFERENCES = (KERAS_NAME, artifact_name("tflite", "float32"), artifact_name("onnx", "float32"))
 """What an artifact is compared with: the first of these that runs."""
 
 

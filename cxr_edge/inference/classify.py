@@ -20,7 +20,7 @@ from PIL import Image
 
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact, Manifest
-from cxr_edge.contract import HEATMAP_SHAPE, Outputs
+from cxr_edge.contract import HEATMAP_SHAPE, Outputs, artifact_name
 from cxr_edge.errors import BundleError, CxrEdgeError, DataError, RuntimeFailure
 from cxr_edge.imaging import decoder
 from cxr_edge.imaging.limits import MAX_FILE_BYTES
@@ -47,7 +47,7 @@ __all__ = [
 STDIN = Path("-")
 """The path that stands for standard input."""
 
-_PREFERRED = ("model_int8.tflite", "model_float32.tflite")
+_PREFERRED = (artifact_name("tflite", "int8"), artifact_name("tflite", "float32"))
 
 
 @dataclass(frozen=True, eq=False)
