@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr_edge.metrics import roc
-from cxr_edge.metrics.roc import Bools
 from cxr_edge.system.progress import Progress
 from cxr_edge.training.network.model import POOLING
 from cxr_edge.training.training_set import Films
@@ -19,6 +18,7 @@ from cxr_edge.training.training_set import Films
 __all__ = ["Figures", "SplitAnswers", "answer", "summarise"]
 
 Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
 Figures = dict[str, Any]
 """A JSON object of `roc.summarise`, as the manifest keeps it."""
 
