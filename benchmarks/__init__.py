@@ -1,8 +1,9 @@
 """Measure artifacts: accuracy and its drift, latency, size and memory, by device.
 
-`run` makes a bench result of a bundle, `compare` holds two results side by side; everything else is in six rooms. An
+`run` makes a bench result of a bundle, `compare` holds two results side by side; everything else is in rooms. An
 upper one imports lower ones only, which import-linter checks (pyproject.toml):
 
+    api       `cxr_edge.bench`, a bench as one call
     run       one bench, from its options to its result
     report    a result as terminal text, CSV, Markdown, JUnit and HTML
     compare   what differs between two results

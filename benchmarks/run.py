@@ -12,7 +12,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import cxr_edge
 from cxr_edge.benchmarks.devices import other_devices, registry
 from cxr_edge.benchmarks.drift import drift, gallery, image_set, predictions
 from cxr_edge.benchmarks.measure import latency, machine, timing_warnings
@@ -30,6 +29,7 @@ from cxr_edge.errors import BundleError, UsageError
 from cxr_edge.metrics.budget import Limits
 from cxr_edge.processes.cores import count_cores
 from cxr_edge.system import files
+from cxr_edge.system.about import __version__
 from cxr_edge.system.progress import Progress
 
 __all__ = ["STRICT", "BenchOptions", "run"]
@@ -109,7 +109,7 @@ def run(
         for item in artifacts
     )
     return BenchResult(
-        version=cxr_edge.system.about.__version__,
+        version=__version__,
         started=started.isoformat(timespec="seconds"),
         duration_s=round(time.monotonic() - start_s, 1),
         model=_describe_model(bundle),

@@ -15,7 +15,10 @@ from cxr_edge.bundles.manifest import MANIFEST_NAME, Artifact, Manifest
 from cxr_edge.errors import BundleError, DataError
 from cxr_edge.system import files
 
-__all__ = ["Bundle", "default_bundle_path"]
+__all__ = ["DEFAULT", "Bundle", "default_bundle_path", "open_bundle"]
+
+DEFAULT = "default"
+"""What the shipped bundle is called wherever a bundle is named."""
 
 MAX_ARTIFACT_BYTES = 512 * 2**20
 
@@ -94,6 +97,14 @@ class Bundle:
     def write_manifest(self) -> None:
         """Write the manifest, atomically, as the last step of making a bundle. Raises OutputError."""
         files.write_json(self.path / MANIFEST_NAME, self.manifest.to_json())
+
+
+def open_bundle(name: str | Path) -> Bundle:
+    """Return the bundle that a user names: a folder or .zip, or "default", the one that ships with the package.
+
+    A folder of that name is ./default. Raises BundleError, UnsafeFileError.
+    """
+    return Bundle.read(default_bundle_path() if str(name) == DEFAULT else Path(name))
 
 
 def default_bundle_path() -> Path:

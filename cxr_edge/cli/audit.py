@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from cxr_edge.bundles.bundle import Bundle, default_bundle_path
-from cxr_edge.cli.arguments import AS_JSON, PATH, POSITIVE, need, need_tensorflow
+from cxr_edge.bundles.bundle import open_bundle
+from cxr_edge.cli.arguments import AS_JSON, PATH, POSITIVE, need_tensorflow
 from cxr_edge.system.about import RESEARCH_ONLY
+from cxr_edge.system.extras import need
 
 __all__ = ["audit"]
 
@@ -40,7 +41,7 @@ def audit(
     from cxr_edge.data.dataset import open_dataset
 
     dataset = open_dataset(data, positive=positive)
-    bundle = None if model is None else Bundle.read(default_bundle_path() if str(model) == "default" else model)
+    bundle = None if model is None else open_bundle(model)
     probes = {}
     if weights is not None:
         need_tensorflow("a study", "train")

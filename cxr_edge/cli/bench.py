@@ -59,17 +59,16 @@ def bench(
       cxr-edge bench build/mine --device cpu --device ssh://pi@raspberrypi --device pi-emulated:a53
       echo '{"auc_margin": 0.02, "p90_ms": 50}' > limits.json && cxr-edge bench build/mine --budget limits.json
     """
-    from cxr_edge.benchmarks import run as harness
-    from cxr_edge.benchmarks.drift import gallery
+    from cxr_edge.benchmarks import api, run
     from cxr_edge.benchmarks.report import report_files
     from cxr_edge.benchmarks.result import budget_check
-    from cxr_edge.data.dataset import open_dataset
+    from cxr_edge.benchmarks.result.bench_result import BenchOptions
     from cxr_edge.errors import BudgetMissedError
     from cxr_edge.metrics.budget import Limits
 
     opened = open_exported(bundle)
     limits = None if budget is None else Limits.read(budget)
-    options = harness.BenchOptions(
+    options = BenchOptions(
         devices=devices or ("cpu",),
         threads=threads or (1,),
         split=split,
@@ -78,11 +77,9 @@ def bench(
         allow_software_gpu=allow_software_gpu,
     )
     if strict:
-        options = dataclasses.replace(options, **harness.STRICT)
-    films = open_dataset(data, positive=opened.manifest.positive)
+        options = dataclasses.replace(options, **run.STRICT)
     out = out or _name_report(opened)
-    result = harness.run(opened, films, options, out=out, limits=limits, resume=resume)
-    written = report_files.write(result, out, {} if no_pictures else gallery.draw(result.gallery, films))
+    result, written = api.bench_and_write(opened, data, options, limits, out, resume=resume, pictures=not no_pictures)
     click.echo(json.dumps(result.to_json(), indent=2) if as_json else report_files.table(result))
     for path in written:
         click.echo(f"wrote {path}", err=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.bundle import open_bundle
 from cxr_edge.cli.arguments import AS_JSON, PATH
 from cxr_edge.system.about import RESEARCH_ONLY
 
@@ -41,7 +41,7 @@ def calibrate(
     from cxr_edge.data.dataset import open_dataset
     from cxr_edge.studies.calibrate import calibrate as fit
 
-    opened = Bundle.read(bundle)
+    opened = open_bundle(bundle)
     dataset = open_dataset(data, positive=opened.manifest.positive)
     record = fit(opened, dataset, artifact=artifact, rule=rule, sensitivity=sensitivity, out=out)
     if as_json:

@@ -12,7 +12,7 @@ import click
 
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
-from cxr_edge.cli.arguments import PATH, open_model
+from cxr_edge.cli.arguments import PATH
 from cxr_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ def classify(
     gc.set_threshold(50_000)
     if journal is not None and not watched:
         raise UsageError("--journal: is for --watch only; leave it out, or add --watch")
-    bundle, artifact = open_model(model)
+    from cxr_edge.inference.classify import find_model
+
+    bundle, artifact = find_model(model)
     if watched:
         _watch(bundle, artifact, sources, heatmap, journal, form or "table", threads)
         return
@@ -82,8 +84,9 @@ def explain(image: Path, out: Path, model: str, side_by_side: bool) -> None:
     from cxr_edge.imaging import decoder
     from cxr_edge.inference import classify as films
     from cxr_edge.inference import explain as maps
+    from cxr_edge.inference.classify import find_model
 
-    bundle, artifact = open_model(model)
+    bundle, artifact = find_model(model)
     (prediction,) = films.classify(bundle, artifact, [image], keep_pictures=True)
     if prediction.error is not None:
         # A prediction keeps an error's text only; where the film is at fault, reading it again raises the error.
@@ -99,9 +102,10 @@ def _classify_all(
     """Print a row a film and return the exit code."""
     from cxr_edge.inference import classify as films
     from cxr_edge.inference import rows
+    from cxr_edge.inference.sources import STDIN, find_images, read_stdin
 
-    found = films.find_images(sources)
-    contents = {films.STDIN: films.read_stdin()} if films.STDIN in found else {}
+    found = find_images(sources)
+    contents = {STDIN: read_stdin()} if STDIN in found else {}
     keep = heatmap is not None
     predictions = films.classify(bundle, artifact, found, threads=threads, contents=contents, keep_pictures=keep)
     if heatmap is not None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from cxr_edge.cli.arguments import PATH, open_bundle
+from cxr_edge.bundles.bundle import DEFAULT, open_bundle
+from cxr_edge.cli.arguments import PATH
 from cxr_edge.errors import UsageError
 
 __all__ = ["export"]
@@ -52,6 +53,6 @@ def export(
     limits = None if no_repair else Budget() if budget is None else Budget.read(budget)
     chosen = formats or ("tflite", "onnx")
     options = pipeline.ExportOptions(formats=chosen, quantize=quantize, data=data, seed=seed, budget=limits)
-    result = pipeline.export(open_bundle(bundle), options, out)
+    result = pipeline.export(open_bundle(bundle or DEFAULT), options, out)
     for artifact in result.manifest.artifacts.values():
         click.echo(f"{result.path / artifact.name}  {artifact.size_bytes / 1e6:.2f} MB")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cxr_edge.cli.arguments import PATH, open_model
+from cxr_edge.cli.arguments import PATH
 
 if TYPE_CHECKING:
     from cxr_edge.archive.run import Summary
@@ -64,8 +64,9 @@ def score(
       RAY_ADDRESS=head:6379 cxr-edge score list.txt --out scores --engine ray
     """
     from cxr_edge.archive import run
+    from cxr_edge.inference.classify import find_model
 
-    bundle, artifact = open_model(model)
+    bundle, artifact = find_model(model)
     options = run.ScoreOptions(engine, workers, heatmap, shard_films, as_listed)
     with _terminable():
         summary = run.score(archive, out, bundle, artifact, options)

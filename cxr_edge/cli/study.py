@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.bundle import open_bundle
 from cxr_edge.cli.arguments import AS_JSON, PATH, POSITIVE, need_tensorflow
 
 __all__ = ["study"]
@@ -179,7 +179,7 @@ def gradcam(bundle: Path, data: str, split: str, each: int, out: Path, as_json: 
     from cxr_edge.data.dataset import open_dataset
     from cxr_edge.studies.gradcam import draw_gradcam
 
-    opened = Bundle.read(bundle)
+    opened = open_bundle(bundle)
     shown = draw_gradcam(opened, open_dataset(data, positive=opened.manifest.positive), out, split=split, each=each)
     click.echo(json.dumps(shown, indent=2) if as_json else out)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.bundle import open_bundle
 from cxr_edge.cli.arguments import PATH, POSITIVE, need_tensorflow
 from cxr_edge.system.about import RESEARCH_ONLY
 
@@ -63,7 +63,7 @@ def train(
         dataset = dataset.join(open_dataset(more, positive=positive, seed=options["seed"]))
     for note in dataset.notes:
         say(f"note: {note}")
-    bundles = [Bundle.read(teacher) for teacher in teachers]
+    bundles = [open_bundle(teacher) for teacher in teachers]
     need_tensorflow("training", "train")
     from cxr_edge.training.train import train as run
 

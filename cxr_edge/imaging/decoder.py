@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ __all__ = [
     "decode",
     "read",
     "read_with_picture",
+    "take",
     "to_contract",
 ]
 
@@ -99,10 +101,23 @@ def read(source: Path | bytes, *, name: str | None = None) -> Film:
 
 def read_with_picture(source: Path | bytes, *, name: str | None = None) -> tuple[Film, Image.Image]:
     """Return what `read` and `decode` give, decoded once. Raises what `read` raises."""
-    decoded = _decode(source, name)
-    pixels, size = to_contract(decoded.image), decoded.image.size
-    notes = _warnings_of(pixels, *size, grey=decoded.image.mode == "L")
-    return Film(pixels, *size, decoded.format, decoded.warnings + notes), decoded.image
+    return _finish(_decode(source, name))
+
+
+def take(picture: Image.Image | npt.NDArray[Any], *, name: str = "picture") -> tuple[Film, Image.Image]:
+    """Return what `read_with_picture` gives for a picture that a program holds.
+
+    An array is grey uint8 or uint16 (height, width), or RGB uint8 (height, width, 3). Raises ImageError for any other,
+    UnsafeFileError for one that is too large.
+    """
+    held = picture if isinstance(picture, Image.Image) else _from_array(np.asarray(picture), name)
+    check_size(name, *held.size)
+    orientation = _orientation(held)
+    try:
+        image = _to_8_bit(held)
+    except DAMAGE as error:
+        raise ImageError(f"{name}: a picture of mode {held.mode} cannot be read; convert it to 'L' or 'RGB'") from error
+    return _finish(_Decoded(_turn_upright(image, orientation), held.format or "picture", ()))
 
 
 def decode(source: Path | bytes, *, name: str | None = None) -> Image.Image:
@@ -128,6 +143,27 @@ def _decode(source: Path | bytes, name: str | None) -> _Decoded:
 
     image, notes = dicom.decode(content, name)
     return _Decoded(image, kind, notes)
+
+
+def _finish(decoded: _Decoded) -> tuple[Film, Image.Image]:
+    pixels, size = to_contract(decoded.image), decoded.image.size
+    notes = _warnings_of(pixels, *size, grey=decoded.image.mode == "L")
+    return Film(pixels, *size, decoded.format, decoded.warnings + notes), decoded.image
+
+
+def _from_array(values: npt.NDArray[Any], name: str) -> Image.Image:
+    grey = values.ndim == 2 and values.dtype in (np.uint8, np.uint16)
+    colour = values.ndim == 3 and values.shape[2] == 3 and values.dtype == np.uint8
+    if not (grey or colour) or not values.size:
+        raise ImageError(
+            f"{name}: an array of {values.dtype} {values.shape}; give uint8 or uint16 (height, width), or uint8 "
+            "(height, width, 3)"
+        )
+    return Image.fromarray(stretch(values) if values.dtype == np.uint16 else values)
+
+
+def _turn_upright(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
 def _content(source: Path | bytes, name: str) -> bytes:
@@ -173,7 +209,7 @@ def _decode_picture(content: bytes, kind: str, name: str) -> _Decoded:
     except DAMAGE as error:
         # What is beside the pixels, a palette or its transparency, may not fit them.
         raise _damaged(name, kind) from error
-    return _Decoded(image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image, kind, notes)
+    return _Decoded(_turn_upright(image, orientation), kind, notes)
 
 
 def _open(content: bytes, kind: str, name: str) -> tuple[Image.Image, int]:

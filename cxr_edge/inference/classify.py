@@ -7,7 +7,6 @@ ones are decoded on other threads while the model runs; only so many are held th
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,19 +17,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.bundle import DEFAULT, Bundle, open_bundle
 from cxr_edge.bundles.manifest import Artifact, Manifest
 from cxr_edge.contract import HEATMAP_SHAPE, Outputs, artifact_name
-from cxr_edge.errors import BundleError, CxrEdgeError, DataError, RuntimeFailure
+from cxr_edge.errors import BundleError, CxrEdgeError, RuntimeFailure
 from cxr_edge.imaging import decoder
-from cxr_edge.imaging.limits import MAX_FILE_BYTES
 from cxr_edge.imaging.overlay import shrink
 from cxr_edge.metrics.confusion import is_positive
 from cxr_edge.models import open_model
 from cxr_edge.runtimes.base import Runtime
 
 __all__ = [
-    "STDIN",
     "Decoded",
     "Prediction",
     "answer",
@@ -38,14 +35,10 @@ __all__ = [
     "classify",
     "decode",
     "exit_code",
-    "find_images",
+    "find_model",
     "predict",
     "predict_all",
-    "read_stdin",
 ]
-
-STDIN = Path("-")
-"""The path that stands for standard input."""
 
 _PREFERRED = (artifact_name("tflite", "int8"), artifact_name("tflite", "float32"))
 
@@ -76,20 +69,6 @@ class Prediction:
     picture: Image.Image | None = None
 
 
-def find_images(sources: Sequence[Path]) -> list[Path]:
-    """Return the files among `sources` as given and the image files anywhere below its folders, sorted, each once.
-
-    In a folder an image is told by its name; hidden files and folders are left out. What does not exist is taken for a
-    pattern where it has `*`, `?` or `[`; `**` reaches to any depth. STDIN is kept. Raises DataError for a path that
-    does not exist, a pattern that matches nothing, and a folder that has no image or cannot be listed.
-    """
-    found: list[Path] = []
-    for source in sources:
-        for path in _expand(source):
-            found += _search(path) if path != STDIN and os.path.isdir(path) else [path]
-    return list(dict.fromkeys(found))
-
-
 def choose_artifact(bundle: Bundle) -> Artifact:
     """Return the artifact to classify with: TFLite int8, float32 or another, else ONNX. Raises BundleError."""
     artifacts = bundle.manifest.artifacts
@@ -104,6 +83,20 @@ def choose_artifact(bundle: Bundle) -> Artifact:
         f"{bundle.place}: has no .tflite or .onnx artifact to classify with (it has {', '.join(artifacts) or 'none'}); "
         "make one with 'cxr-edge export'"
     )
+
+
+def find_model(name: str | Path | Bundle) -> tuple[Bundle, Artifact]:
+    """Return the bundle and artifact that BUNDLE[:ARTIFACT] names; without ARTIFACT the one to classify with.
+
+    A folder or .zip whose name has a colon is still one. Raises BundleError.
+    """
+    if isinstance(name, Bundle):
+        return name, choose_artifact(name)
+    folder, artifact = str(name), ""
+    if ":" in folder and not os.path.exists(folder):
+        folder, artifact = folder.rsplit(":", 1)
+    bundle = open_bundle(folder or DEFAULT)
+    return bundle, bundle.artifact(artifact) if artifact else choose_artifact(bundle)
 
 
 def classify(
@@ -202,36 +195,9 @@ def predict_all(
     return (answer(runtime, manifest, decoded) for decoded in map_ahead(read, films))
 
 
-def read_stdin() -> bytes:
-    """Return what standard input holds, up to just over the size that is too large for a film."""
-    return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
-
-
 def exit_code(failed: int, total: int) -> int:
     """Return the exit code of a run over `total` films: 0 when there were some and all were read, else 1."""
     return 0 if total and not failed else 1
-
-
-def _expand(source: Path) -> list[Path]:
-    """Return the path itself, or what it matches as a pattern. Raises DataError where there is neither."""
-    # Not Path.is_dir, which raises where a folder above may not be entered.
-    if source == STDIN or os.path.exists(source):
-        return [source]
-    from glob import glob
-
-    matches = sorted(glob(str(source), recursive=True))
-    if not matches:
-        raise DataError(f"{source}: does not exist or cannot be reached; check the path")
-    return [Path(match) for match in matches]
-
-
-def _search(folder: Path) -> list[Path]:
-    from cxr_edge.data import listing
-
-    found = listing.find_images(folder)
-    if not found:
-        raise DataError(f"{folder}: has no image files; give a folder with PNG, JPEG, WebP or DICOM films")
-    return found
 
 
 def _classify(

@@ -16,7 +16,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cxr_edge.errors import DataError, UsageError
 from cxr_edge.imaging.overlay import OPACITY, color_ramp, overlay, shrink
-from cxr_edge.inference.classify import STDIN, Prediction
+from cxr_edge.inference.classify import Prediction
+from cxr_edge.inference.sources import STDIN
 from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY
 

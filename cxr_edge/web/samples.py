@@ -20,7 +20,7 @@ from PIL import Image
 from cxr_edge.errors import RequestRefusedError, UnsafeFileError
 from cxr_edge.imaging import decoder
 from cxr_edge.imaging.limits import MAX_FILE_BYTES
-from cxr_edge.inference import classify
+from cxr_edge.inference import sources
 from cxr_edge.phantom import lesions, sets
 from cxr_edge.phantom.sets import FilmSpec
 from cxr_edge.system import files
@@ -104,7 +104,7 @@ class Folder:
         return self._films.get(key)
 
     def _look_through(self) -> None:
-        inside = [path for path in classify.find_images([self.folder]) if self._is_inside(path)]
+        inside = [path for path in sources.find_images([self.folder]) if self._is_inside(path)]
         films = [self._offer(path) for path in inside[:MOST_LISTED]]
         self._films = {film.key: film for film in films}
         self._more = len(inside) - len(films)

@@ -14,9 +14,10 @@ from PIL import Image
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.errors import BundleError
 from cxr_edge.imaging import decoder
-from cxr_edge.inference.classify import choose_artifact, classify, find_images
+from cxr_edge.inference.classify import choose_artifact, classify
 from cxr_edge.inference.explain import write
 from cxr_edge.inference.rows import to_json
+from cxr_edge.inference.sources import find_images
 from cxr_edge.models import open_model
 from cxr_edge.phantom.radiograph import render
 from cxr_edge.system import files

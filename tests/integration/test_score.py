@@ -19,7 +19,8 @@ from cxr_edge.archive.run import ScoreOptions, score
 from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.cli.main import main
 from cxr_edge.errors import RuntimeFailure
-from cxr_edge.inference.classify import choose_artifact, classify, find_images
+from cxr_edge.inference.classify import choose_artifact, classify
+from cxr_edge.inference.sources import find_images
 from cxr_edge.phantom import sets
 from cxr_edge.system.about import RESEARCH_ONLY
 from tests.support.archives import film, read_rows, shard_bytes, wait_for_shards, write_folder, write_tar, write_zip

@@ -12,7 +12,7 @@ from cxr_edge.archive.reading import Reader
 from cxr_edge.archive.survey import list_members, root_of
 from cxr_edge.errors import DataError, ImageError, UnsafeFileError
 from cxr_edge.imaging.limits import MAX_FILE_BYTES
-from cxr_edge.inference.classify import find_images
+from cxr_edge.inference.sources import find_images
 from tests.support.archives import film, read_all, write_folder, write_tar, write_zip
 
 

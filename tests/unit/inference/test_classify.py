@@ -15,7 +15,8 @@ from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact, Manifest
 from cxr_edge.contract import InputContract, Outputs, Pixels
 from cxr_edge.errors import BundleError, DataError, RuntimeFailure
-from cxr_edge.inference.classify import STDIN, Prediction, choose_artifact, exit_code, find_images, predict, predict_all
+from cxr_edge.inference.classify import Prediction, choose_artifact, exit_code, predict, predict_all
+from cxr_edge.inference.sources import STDIN, find_images
 from cxr_edge.runtimes.base import RuntimeInfo
 
 MANIFEST = Manifest(

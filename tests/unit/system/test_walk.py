@@ -9,7 +9,7 @@ import pytest
 
 from cxr_edge.archive.survey import list_members
 from cxr_edge.data.dataset import open_dataset
-from cxr_edge.inference.classify import find_images
+from cxr_edge.inference.sources import find_images
 from cxr_edge.phantom.sets import write_folder
 from cxr_edge.system.walk import walk
 
