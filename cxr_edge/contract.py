@@ -15,9 +15,11 @@ __all__ = [
     "HEATMAP_SHAPE",
     "KERAS_NAME",
     "OUTPUT_SIZES",
+    "TYPICALITY_NAME",
     "InputContract",
     "Outputs",
     "Pixels",
+    "artifact_name",
     "check_pixels",
     "name_outputs",
 ]
@@ -27,6 +29,9 @@ Outputs = Mapping[str, npt.NDArray[np.float32]]
 
 KERAS_NAME = "model.keras"
 """The artifact that training writes: the reference of all others."""
+
+TYPICALITY_NAME = "typicality.npz"
+"""The arrays behind the output `typicality`; training writes them beside the model."""
 
 HEATMAP_SHAPE = (7, 7)
 """Rows and columns of a heat map."""
@@ -56,6 +61,11 @@ class InputContract:
     def shape(self) -> tuple[int, int, int, int]:
         """The shape of one input: (1, height, width, channels)."""
         return (1, self.height, self.width, self.channels)
+
+
+def artifact_name(format: str, recipe: str) -> str:
+    """Return the file name of an exported artifact, as "model_int8.tflite" for "tflite" and the recipe "int8"."""
+    return f"model_{recipe}.{format}"
 
 
 def check_pixels(pixels: Pixels, name: str) -> None:

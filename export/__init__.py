@@ -1,7 +1,10 @@
 """From a trained bundle to TFLite and ONNX artifacts.
 
-What belongs here: building the graph for a device, converting and quantising it, repairing int8, and checking what came
-out. What does not: training, and measuring the result on devices (`benchmarks`).
+What belongs here: the export of a bundle (`pipeline`), its recipes, the films that it draws and checks, and the golden
+vectors of what it made; the Keras graph, the converters and the int8 repair have rooms of their own below. What does
+not: training, measuring what an artifact is worth (`benchmarks`), and running one (`runtimes`, `inference`).
+
+`pipeline` imports nothing heavy: TensorFlow comes with `conversion`, by way of `native_stderr.import_tensorflow`.
 
 The package is a function too: `cxr_edge.export("build/mine", quantize=["int8"])` is `cxr_edge.export.api.export`. Its
 name was given for the folder and wanted for the function; see docs/adr/0020-rooms-and-layers.md.
@@ -9,13 +12,9 @@ name was given for the folder and wanted for the function; see docs/adr/0020-roo
 
 from __future__ import annotations
 
-import os
 import sys
 from types import ModuleType
 from typing import Any
-
-# Before TensorFlow's first import: its start-up log tells a user nothing.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 class _CallablePackage(ModuleType):

@@ -14,7 +14,16 @@ from cxr_edge.errors import DataError
 from cxr_edge.system import files
 from cxr_edge.system.progress import Progress
 
-__all__ = ["CALIBRATION_DRAWS", "CALIBRATION_FILMS", "CHECK_FILMS", "FIT_FILMS", "FilmSet", "choose_films"]
+__all__ = [
+    "CALIBRATION_DRAWS",
+    "CALIBRATION_FILMS",
+    "CHECK_FILMS",
+    "FIT_FILMS",
+    "ExportFilms",
+    "FilmSet",
+    "RepairFilms",
+    "choose_films",
+]
 
 CALIBRATION_FILMS = 100
 CALIBRATION_DRAWS = 3
@@ -30,10 +39,44 @@ class FilmSet:
     item_ids: tuple[str, ...]
     split: str
 
-    def describe(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return how many they are, of which split, and a hash of their ids and pixels, for provenance."""
         digest = files.sha256_bytes("\n".join(self.item_ids).encode() + self.pixels.tobytes())
         return {"films": len(self.item_ids), "split": self.split, "sha256": digest}
+
+
+@dataclass(frozen=True)
+class RepairFilms:
+    """What a repair works with: the films that weights are fitted on, and further draws of calibration films.
+
+    The draws show how much the choice of calibration films matters, and are used for nothing else.
+    """
+
+    fit: FilmSet
+    redraws: tuple[FilmSet, ...]
+
+
+@dataclass(frozen=True)
+class ExportFilms:
+    """The films of an export: `check` compares artifacts with the Keras model, `calibration` shows int8 its ranges.
+
+    `calibration` is None where no recipe is calibrated, `repair` where int8 is left as the stock tools make it.
+    """
+
+    check: FilmSet
+    calibration: FilmSet | None = None
+    repair: RepairFilms | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what identifies the films, by their use, for provenance."""
+        uses = {"check": self.check}
+        if self.calibration is not None:
+            uses["calibration"] = self.calibration
+        if self.repair is not None:
+            uses["fit"] = self.repair.fit
+            for number, films in enumerate(self.repair.redraws, start=2):
+                uses[f"calibration_{number}"] = films
+        return {use: films.to_json() for use, films in uses.items()}
 
 
 def choose_films(dataset: Dataset, split: str, count: int, *, seed: int = 0) -> FilmSet:

@@ -110,7 +110,8 @@ def _refuse_overlap(items: list[Item], dataset: Dataset, split: str, where: str)
     held = [item for item in dataset.items if item.split == split]
     ids = {item.item_id for item in held}
     patients = {item.patient_id for item in held}
-    copies = {item_id for group in dataset.copies() if ids.intersection(group) for item_id in group}
+    held_copies = [group for group in dataset.copies() if ids.intersection(group)]
+    copies = {item_id for group in held_copies for item_id in group}
     for what, found in {
         "are films of it": [item.item_id for item in items if item.item_id in ids],
         "are copies of films in it": [item.item_id for item in items if item.item_id in copies],

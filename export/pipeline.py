@@ -15,6 +15,7 @@ from cxr_edge.bundles import trust
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.golden import VECTORS_NAME
 from cxr_edge.bundles.manifest import MANIFEST_NAME
+from cxr_edge.contract import KERAS_NAME
 from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import BudgetMissedError, BundleError, MissingExtraError, UsageError
 from cxr_edge.export import golden, linting, recipes
@@ -23,9 +24,12 @@ from cxr_edge.export.calibration_set import (
     CALIBRATION_FILMS,
     CHECK_FILMS,
     FIT_FILMS,
-    FilmSet,
+    ExportFilms,
+    RepairFilms,
     choose_films,
 )
+from cxr_edge.export.converted import Conversion
+from cxr_edge.export.recipes import Target
 from cxr_edge.metrics.budget import Budget
 from cxr_edge.system import files
 from cxr_edge.system.about import __version__
@@ -34,7 +38,6 @@ from cxr_edge.system.progress import say
 
 __all__ = ["ExportOptions", "default_out", "export"]
 
-KERAS_NAME = "model.keras"
 REPAIR_NAME = "repair.json"
 _MADE_HERE = (REPAIR_NAME, VECTORS_NAME)
 _PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "litert-quantizer", "numpy")
@@ -67,10 +70,7 @@ def export(bundle: Bundle, options: ExportOptions, out: Path | None = None) -> B
     ExportError when an artifact fails its check, OutputError, MissingExtraError.
     """
     out = out or default_out(bundle)
-    for format in options.formats:
-        if format not in recipes.FORMATS:
-            raise UsageError(f"--format {format}: unknown; choose from {', '.join(recipes.FORMATS)}")
-    pairs = recipes.choose(options.quantize, options.formats)
+    targets = _choose_targets(options)
     _refuse_strange_files(out)
     _check_keras(bundle)
     dataset = open_dataset(options.data, positive=bundle.manifest.positive)
@@ -79,30 +79,46 @@ def export(bundle: Bundle, options: ExportOptions, out: Path | None = None) -> B
         say(f"{out}: already holds this export; nothing to do")
         return existing
     _need_modules(options.formats)
-    films = {"check": choose_films(dataset, "val", CHECK_FILMS, seed=options.seed)}
-    if any(recipe.calibrated for _, recipe in pairs):
-        films["calibration"] = choose_films(dataset, "train", CALIBRATION_FILMS, seed=options.seed)
-        for note in linting.lint(films["calibration"], dataset, held_out=("val", "test")):
-            say(f"warning: {note}")
-        if options.budget is not None:
-            films["fit"] = choose_films(dataset, "train", FIT_FILMS, seed=options.seed)
-            for draw in range(2, CALIBRATION_DRAWS + 1):
-                # What another choice of films would have given is measured, and nothing else is done with it.
-                films[f"calibration_{draw}"] = choose_films(
-                    dataset, "train", CALIBRATION_FILMS, seed=options.seed + draw
-                )
+    calibrated = any(target.recipe.calibrated for target in targets)
+    films = _choose_films(dataset, options, calibrated=calibrated)
     files.prepare_folder(out.parent)
     # TensorFlow takes many seconds to import; an export that is refused or unchanged never waits for it.
     import_tensorflow()
     from cxr_edge.export.conversion import convert
 
-    made = convert(bundle, pairs, films, dataset, options.budget)
+    made = convert(bundle, targets, films, dataset, options.budget)
     written = _write(bundle, made, films, key, options, out)
     if made.misses:
         raise BudgetMissedError(
             f"{out}: written, but the budget is not met: {'; '.join(made.misses)}; see {REPAIR_NAME}"
         )
     return written
+
+
+def _choose_targets(options: ExportOptions) -> list[Target]:
+    for format in options.formats:
+        if format not in recipes.FORMATS:
+            raise UsageError(f"--format {format}: unknown; choose from {', '.join(recipes.FORMATS)}")
+    return recipes.choose(options.quantize, options.formats)
+
+
+def _choose_films(dataset: Dataset, options: ExportOptions, *, calibrated: bool) -> ExportFilms:
+    """Draw the films of an export; those to calibrate on are linted before any others are read."""
+    seed = options.seed
+    films = ExportFilms(check=choose_films(dataset, "val", CHECK_FILMS, seed=seed))
+    if not calibrated:
+        return films
+    calibration = choose_films(dataset, "train", CALIBRATION_FILMS, seed=seed)
+    for note in linting.lint(calibration, dataset, held_out=("val", "test")):
+        say(f"warning: {note}")
+    films = dataclasses.replace(films, calibration=calibration)
+    if options.budget is None:
+        return films
+    fit = choose_films(dataset, "train", FIT_FILMS, seed=seed)
+    redraws = [
+        choose_films(dataset, "train", CALIBRATION_FILMS, seed=seed + draw) for draw in range(2, CALIBRATION_DRAWS + 1)
+    ]
+    return dataclasses.replace(films, repair=RepairFilms(fit, tuple(redraws)))
 
 
 def _check_keras(bundle: Bundle) -> None:
@@ -125,45 +141,46 @@ def _refuse_strange_files(out: Path) -> None:
         raise UsageError(f"--out {out}: holds '{strange[0]}', which is no part of a bundle; give another folder")
 
 
-def _write(
-    bundle: Bundle,
-    made: Any,
-    films: dict[str, FilmSet],
-    key: str,
-    options: ExportOptions,
-    out: Path,
-) -> Bundle:
-    manifest = bundle.manifest
-    keras = manifest.artifacts[KERAS_NAME]
-    provenance = {
+def _write(bundle: Bundle, made: Conversion, films: ExportFilms, key: str, options: ExportOptions, out: Path) -> Bundle:
+    """Put the bundle of a conversion in the place of `out`, and note its models as made here."""
+    keras = bundle.manifest.artifacts[KERAS_NAME]
+    extra = _make_files(bundle, made)
+    manifest = dataclasses.replace(
+        bundle.manifest,
+        artifacts={KERAS_NAME: keras} | {name: model.artifact for name, model in made.model_files.items()},
+        files={name: files.sha256_bytes(content) for name, content in sorted(extra.items())},
+        provenance={**bundle.manifest.provenance, "export": _provenance(films, key, options)},
+    )
+    models = {KERAS_NAME: bundle.artifact_bytes(keras)}
+    models |= {name: model.content for name, model in made.model_files.items()}
+    with files.staged_folder(out) as staged:
+        for name, content in (models | extra).items():
+            files.write_bytes(staged / name, content)
+        Bundle(staged, manifest).write_manifest()
+    written = Bundle(out, manifest)
+    trust.note_made(written, made.model_files)
+    return written
+
+
+def _make_files(bundle: Bundle, made: Conversion) -> dict[str, bytes]:
+    """Return what lies beside the models: golden vectors, the record of a repair, and what the bundle had before."""
+    content = {VECTORS_NAME: golden.make(made.model_files, golden.choose_films())}
+    if made.repairs:
+        records = {format: record.to_json() for format, record in made.repairs.items()}
+        content[REPAIR_NAME] = files.to_json_bytes(records)
+    kept = [name for name in bundle.manifest.files if name not in _MADE_HERE]
+    return content | {name: bundle.file_bytes(name) for name in kept}
+
+
+def _provenance(films: ExportFilms, key: str, options: ExportOptions) -> dict[str, Any]:
+    return {
         "cxr_edge": __version__,
         "key": key,
         "versions": _versions(),
         "data": options.data if options.data == "phantom" else Path(options.data).name,
-        "films": {use: chosen.describe() for use, chosen in films.items()},
+        "films": films.to_json(),
         "seed": options.seed,
     }
-    artifacts = {KERAS_NAME: keras} | {name: artifact for name, (artifact, _) in made.contents.items()}
-    golden_films = golden.choose_films()
-    extra = {VECTORS_NAME: golden.make(made.contents, golden_films)}
-    if made.repairs:
-        extra[REPAIR_NAME] = files.to_json_bytes(made.repairs)
-    with files.staged_folder(out) as staged:
-        files.write_bytes(staged / KERAS_NAME, bundle.artifact_bytes(keras))
-        kept = [name for name in manifest.files if name not in _MADE_HERE]
-        extra |= {name: bundle.file_bytes(name) for name in kept}
-        for name, content in (extra | {name: content for name, (_, content) in made.contents.items()}).items():
-            files.write_bytes(staged / name, content)
-        manifest = dataclasses.replace(
-            manifest,
-            artifacts=artifacts,
-            files={name: files.sha256_bytes(content) for name, content in sorted(extra.items())},
-            provenance={**manifest.provenance, "export": provenance},
-        )
-        Bundle(staged, manifest).write_manifest()
-    written = Bundle(out, manifest)
-    trust.note_made(written, made.contents)
-    return written
 
 
 def _key(bundle: Bundle, options: ExportOptions, dataset: Dataset) -> str:

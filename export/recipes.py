@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cxr_edge.contract import artifact_name
 from cxr_edge.errors import UsageError
 
-__all__ = ["FORMATS", "RECIPES", "SMALL_WEIGHTS", "Recipe", "artifact_name", "choose"]
+__all__ = ["FORMATS", "RECIPES", "SMALL_WEIGHTS", "Recipe", "Target", "choose"]
 
 FORMATS = ("tflite", "onnx")
 
@@ -46,12 +47,25 @@ RECIPES = {
 }
 
 
-def choose(names: tuple[str, ...], formats: tuple[str, ...]) -> list[tuple[str, Recipe]]:
-    """Return the (format, recipe) pairs to export: float32 always, then each named recipe in the formats that have it.
+@dataclass(frozen=True)
+class Target:
+    """One artifact to export: a recipe in a format."""
+
+    format: str
+    recipe: Recipe
+
+    @property
+    def name(self) -> str:
+        """The artifact's file name."""
+        return artifact_name(self.format, self.recipe.name)
+
+
+def choose(names: tuple[str, ...], formats: tuple[str, ...]) -> list[Target]:
+    """Return what to export: float32 in each format always, then each named recipe in the formats that have it.
 
     Raises UsageError for an unknown name, or a recipe that none of the formats has.
     """
-    pairs = [(format, RECIPES["float32"]) for format in formats]
+    targets = [Target(format, RECIPES["float32"]) for format in formats]
     for name in dict.fromkeys(names):
         if name == "none":
             continue
@@ -63,10 +77,5 @@ def choose(names: tuple[str, ...], formats: tuple[str, ...]) -> list[tuple[str, 
             raise UsageError(
                 f"--quantize {name}: exists for {', '.join(recipe.formats)}; add --format {recipe.formats[0]}"
             )
-        pairs += [(format, recipe) for format in fitting if name != "float32"]
-    return pairs
-
-
-def artifact_name(format: str, recipe: Recipe) -> str:
-    """Return the file name of an artifact inside a bundle."""
-    return f"model_{recipe.name}.{format}"
+        targets += [Target(format, recipe) for format in fitting if name != "float32"]
+    return targets

@@ -25,10 +25,10 @@ import numpy as np
 import tensorflow as tf
 
 from cxr_edge.bundles.bundle import Bundle, default_bundle_path
-from cxr_edge.contract import Pixels
+from cxr_edge.contract import KERAS_NAME, Pixels
 from cxr_edge.data.dataset import open_dataset
 from cxr_edge.export.calibration_set import CALIBRATION_FILMS, choose_films
-from cxr_edge.export.convert import litert
+from cxr_edge.export.convert.litert import LiteRTConverter
 from cxr_edge.export.graph.deployment import Deployment, freeze
 from cxr_edge.export.recipes import RECIPES
 from cxr_edge.export.repair.fitting import fit_layers
@@ -66,12 +66,13 @@ def convert_stock(deployment: Deployment, films: Pixels) -> bytes:
 
 def convert_ours(deployment: Deployment, films: Pixels) -> bytes:
     """Return our int8 conversion without repair."""
-    return litert.quantize(litert.convert_float(deployment), RECIPES["int8"], films)
+    converter = LiteRTConverter()
+    return converter.quantize(converter.convert_float(deployment), RECIPES["int8"], films)
 
 
 def measure_conversion(deployment: Deployment, films: Pixels) -> dict[str, float]:
     """Time both conversions once each, after a conversion that loads what both need."""
-    litert.convert_float(deployment)
+    LiteRTConverter().convert_float(deployment)
     ours_s = _time(lambda: convert_ours(deployment, films))
     stock_s = _time(lambda: convert_stock(deployment, films))
     return {"ours_s": ours_s, "stock_s": stock_s, "ratio": ours_s / stock_s, "films": len(films)}
@@ -80,9 +81,10 @@ def measure_conversion(deployment: Deployment, films: Pixels) -> dict[str, float
 def measure_heat_map(classifier: Any, deployment: Deployment, films: Pixels) -> dict[str, Any]:
     """Compare the latency with heat map and typicality to that without, in turns, for float32 and int8."""
     found: dict[str, Any] = {}
-    contents = [[litert.convert_float(item)] for item in (deployment, Bare(classifier))]
+    converter = LiteRTConverter()
+    contents = [[converter.convert_float(item)] for item in (deployment, Bare(classifier))]
     for pair in contents:
-        pair.append(litert.quantize(pair[0], RECIPES["int8"], films))
+        pair.append(converter.quantize(pair[0], RECIPES["int8"], films))
     for number, name in enumerate(("float32", "int8")):
         runtimes = [open_content(pair[number], "tflite") for pair in contents]
         times: list[list[float]] = [[], []]
@@ -101,7 +103,7 @@ def measure_fit(deployment: Deployment, films: Pixels) -> dict[str, float]:
     backbone = deployment.backbone
     inputs = np.asarray(deployment.scale(films))
     widest = len(films) * max(4 * math.prod(node.layer.output.shape[1:]) for node in list_nodes(backbone))
-    (_, options) = STEPS[-1]
+    options = STEPS[-1].options
     assert options is not None
     ranges = choose_ranges(backbone, inputs, lambda done, total: None)
     with Progress("fitting", 1) as progress:
@@ -126,7 +128,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/bench-export.json"))
     arguments = parser.parse_args()
     bundle = Bundle.read(default_bundle_path())
-    classifier = load_model(bundle.artifact_bytes(bundle.artifact("model.keras")), name="model.keras")
+    classifier = load_model(bundle.artifact_bytes(bundle.artifact(KERAS_NAME)), name=KERAS_NAME)
     from cxr_edge.export.conversion import read_typicality
 
     deployment = Deployment(classifier, read_typicality(bundle))

@@ -13,7 +13,7 @@ import numpy as np
 from cxr_edge.benchmarks.measure import worker_client
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
-from cxr_edge.contract import OUTPUT_SIZES
+from cxr_edge.contract import KERAS_NAME, OUTPUT_SIZES, artifact_name
 from cxr_edge.errors import BundleError, PreflightError, RuntimeFailure
 from cxr_edge.metrics.confusion import Floats
 from cxr_edge.models import is_trusted
@@ -22,7 +22,7 @@ from cxr_edge.system.progress import Progress
 
 __all__ = ["REFERENCES", "Answers", "Ask", "choose_reference", "fill_in", "first_with_maps", "predict", "predict_all"]
 
-REFERENCES = ("model.keras", "model_float32.tflite", "model_float32.onnx")
+REFERENCES = (KERAS_NAME, artifact_name("tflite", "float32"), artifact_name("onnx", "float32"))
 """What an artifact is compared with: the first of these that runs."""
 
 

@@ -6,6 +6,7 @@ something only beside that of an even map, which looks at every place alike: its
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from cxr_edge.phantom.radiograph import lungs_of
 
 __all__ = ["CORNER_SHARE", "Gaze", "cover_lungs", "look", "measure_average_lungs"]
 
-CORNER_SHARE = 4 / 49
+CORNER_SHARE = 4 / math.prod(HEATMAP_SHAPE)
 """The part of an even map that lies in the four corner cells."""
 
 _Z95 = 1.959964

@@ -19,7 +19,7 @@ from PIL import Image
 
 from cxr_edge.bundles.bundle import DEFAULT, Bundle, open_bundle
 from cxr_edge.bundles.manifest import Artifact, Manifest
-from cxr_edge.contract import HEATMAP_SHAPE, Outputs
+from cxr_edge.contract import HEATMAP_SHAPE, Outputs, artifact_name
 from cxr_edge.errors import BundleError, CxrEdgeError, RuntimeFailure
 from cxr_edge.imaging import decoder
 from cxr_edge.imaging.overlay import shrink
@@ -40,7 +40,7 @@ __all__ = [
     "predict_all",
 ]
 
-_PREFERRED = ("model_int8.tflite", "model_float32.tflite")
+_PREFERRED = (artifact_name("tflite", "int8"), artifact_name("tflite", "float32"))
 
 
 @dataclass(frozen=True, eq=False)

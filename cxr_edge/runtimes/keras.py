@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cxr_edge.contract import InputContract, Outputs, Pixels, check_pixels
+from cxr_edge.contract import KERAS_NAME, InputContract, Outputs, Pixels, check_pixels
 from cxr_edge.errors import MissingExtraError, PreflightError, RuntimeFailure
 from cxr_edge.preflight.flatbuffer import Malformed
 from cxr_edge.preflight.keras import check_weights
@@ -32,13 +32,13 @@ def load_model(content: bytes, *, name: str) -> Any:
         import_tensorflow()
         import keras
     except ImportError as error:
-        raise MissingExtraError("running model.keras", "train") from error
+        raise MissingExtraError(f"running {KERAS_NAME}", "train") from error
     try:
         check_weights(content)
     except Malformed as error:
         raise PreflightError(f"{name}: refused before it was opened, since {error}; train it again") from error
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
+        path = Path(folder) / KERAS_NAME
         path.write_bytes(content)
         try:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -92,6 +92,6 @@ def _limit_threads(threads: int) -> None:
         import_tensorflow()
         import tensorflow as tf
     except ImportError as error:
-        raise MissingExtraError("running model.keras", "train") from error
+        raise MissingExtraError(f"running {KERAS_NAME}", "train") from error
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -14,7 +14,7 @@ from cxr_edge.benchmarks import run as bench
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchOptions
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact, Manifest
-from cxr_edge.contract import InputContract
+from cxr_edge.contract import KERAS_NAME, InputContract
 from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import UsageError
 from cxr_edge.export import pipeline
@@ -29,12 +29,11 @@ from cxr_edge.system.progress import say
 from cxr_edge.training.network import layers
 from cxr_edge.training.network.heads import put_head
 from cxr_edge.training.network.model import BACKBONES, build_classifier, build_head
-from cxr_edge.training.train import save_model
+from cxr_edge.training.outcome.bundle_writer import save_model
 
 __all__ = ["BackboneOptions", "run"]
 
 NAME = "backbones"
-_KERAS = "model.keras"
 _MEASURED = ("none", "int8")
 
 
@@ -131,7 +130,7 @@ def measure(*, backbone: str, positive: str, data: str, weights: str, cache: str
     split = "test" if any(item.split == "test" for item in dataset.items) else "val"
     found = bench.run(exported, dataset, BenchOptions(split=split), out=None)
     return {
-        "keras_mb": (folder / _KERAS).stat().st_size / 1e6,
+        "keras_mb": (folder / KERAS_NAME).stat().st_size / 1e6,
         "machine": found.machine.cpu_model,
         "warnings": list(found.warnings),
         "artifacts": {row.name: _describe_artifact(row) for row in found.artifacts},
@@ -151,14 +150,14 @@ def _load_head(classifier: Any, path: Path) -> Any:
 def _write_bundle(classifier: Any, backbone: str, dataset: Dataset, folder: Path) -> Bundle:
     """Write the classifier as a bundle whose threshold is fitted on val, and no further figures."""
     files.prepare_folder(folder)
-    save_model(classifier, folder / _KERAS)
+    save_model(classifier, folder / KERAS_NAME)
     val = dataset.select(split="val")
     pixels = val.pixels()
     parts = [np.asarray(classifier(pixels[at : at + 32], training=False)) for at in range(0, len(pixels), 32)]
     at = dataset.labels.index(dataset.positive)
     fitted = calibration.fit(np.concatenate(parts)[:, at], truth_of(val, "val").positive)
-    path = folder / _KERAS
-    artifact = Artifact(_KERAS, "keras", "none", files.sha256_file(path), path.stat().st_size, ("probabilities",))
+    path = folder / KERAS_NAME
+    artifact = Artifact(KERAS_NAME, "keras", "none", files.sha256_file(path), path.stat().st_size, ("probabilities",))
     manifest = Manifest(
         name=f"study-{backbone}",
         architecture=backbone,
@@ -166,7 +165,7 @@ def _write_bundle(classifier: Any, backbone: str, dataset: Dataset, folder: Path
         positive=dataset.positive,
         threshold=fitted.threshold,
         contract=InputContract(),
-        artifacts={_KERAS: artifact},
+        artifacts={KERAS_NAME: artifact},
         calibration=fitted.to_json(),
         provenance={"study": NAME},
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import MANIFEST_NAME, Artifact
+from cxr_edge.contract import KERAS_NAME
 from cxr_edge.data.dataset import Dataset
 from cxr_edge.errors import BundleError, DataError, UsageError
 from cxr_edge.metrics import calibration, operating_point, summary
@@ -75,9 +76,9 @@ def calibrate(
 def _choose(bundle: Bundle, artifact: str | None) -> Artifact:
     if artifact is not None:
         return bundle.artifact(artifact)
-    if "model.keras" not in bundle.manifest.artifacts:
-        raise BundleError(f"{bundle.path}: has no model.keras; name the artifact to calibrate with --artifact")
-    return bundle.artifact("model.keras")
+    if KERAS_NAME not in bundle.manifest.artifacts:
+        raise BundleError(f"{bundle.path}: has no {KERAS_NAME}; name the artifact to calibrate with --artifact")
+    return bundle.artifact(KERAS_NAME)
 
 
 def _score(runtime: Runtime, part: Dataset, at: int, batch: int, label: str) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.contract import artifact_name
 from cxr_edge.data.dataset import Dataset, Item
 from cxr_edge.errors import BundleError, DataError
 from cxr_edge.imaging.overlay import overlay
@@ -21,7 +22,7 @@ from cxr_edge.system.progress import Progress
 
 __all__ = ["ARTIFACTS", "Shown", "choose", "draw_gradcam"]
 
-ARTIFACTS = ("model_float32.tflite", "model_int8.tflite")
+ARTIFACTS = (artifact_name("tflite", "float32"), artifact_name("tflite", "int8"))
 
 _SIDE_PX = 224
 _GAP_PX = 8

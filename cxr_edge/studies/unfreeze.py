@@ -22,7 +22,8 @@ from cxr_edge.studies.jobs import Engine, Job, Record, absolute, run_all
 from cxr_edge.studies.report import study_page
 from cxr_edge.studies.subset import HELD_OUT, describe, thin, truth_of
 from cxr_edge.system import files
-from cxr_edge.training.fit import Checkpoint, fit
+from cxr_edge.training.checkpoint import Checkpoint
+from cxr_edge.training.fit import fit
 from cxr_edge.training.network.heads import start_classifier
 from cxr_edge.training.network.model import backbone_of, freeze
 from cxr_edge.training.options import PRESETS, TrainOptions

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["import_tensorflow", "quiet_stderr"]
+__all__ = ["import_tensorflow", "quiet_stderr", "quiet_tensorflow_log"]
 
 
 @contextlib.contextmanager
@@ -33,10 +33,15 @@ def quiet_stderr() -> Iterator[None]:
         os.close(kept)
 
 
+def quiet_tensorflow_log() -> None:
+    """Keep TensorFlow's start-up log, which tells a user nothing, off stderr; works before its first import only."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
 def import_tensorflow() -> None:
     """Import TensorFlow without its start-up log. Raises ImportError."""
     if "tensorflow" in sys.modules:
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quiet_tensorflow_log()
     with quiet_stderr():
         __import__("tensorflow")

@@ -129,7 +129,7 @@ def _lay_over(pixels: Pixels, partner: Pixels, share: float) -> Pixels:
 def _erase_borders(pixels: Pixels, erase: float, rng: np.random.Generator) -> Pixels:
     height, width = pixels.shape[:2]
     depths = rng.uniform(0, erase, size=4) * (rng.random(4) < 0.5) * (height, height, width, width)
-    top, bottom, left, right = (int(depth) for depth in depths)
+    top, bottom, left, right = depths.astype(int)
     fill = np.uint8(rng.integers(0, 256)) if rng.random() < 0.3 else np.uint8(0)
     changed = np.array(pixels)
     changed[:top] = fill

@@ -18,7 +18,7 @@ from keras import ops
 
 from cxr_edge.bundles import trust
 from cxr_edge.bundles.bundle import Bundle
-from cxr_edge.contract import Pixels
+from cxr_edge.contract import KERAS_NAME, Pixels
 from cxr_edge.errors import UsageError
 from cxr_edge.models import open_model
 from cxr_edge.runtimes.keras import load_model
@@ -82,7 +82,7 @@ class Teachers:
 
 def start_as(student: keras.Model, teacher: Bundle) -> None:
     """Give the student a teacher's weights. Raises UsageError where these are a stranger's, or of another network."""
-    artifact = teacher.artifact("model.keras")
+    artifact = teacher.artifact(KERAS_NAME)
     if not trust.is_ours(artifact.sha256):
         raise UsageError(
             f"--teacher {teacher.path}: was not made here, and the student starts as a copy of the first teacher; "
@@ -98,7 +98,7 @@ def start_as(student: keras.Model, teacher: Bundle) -> None:
 
 
 def _open(bundle: Bundle) -> Classifier:
-    artifact = bundle.artifact("model.keras")
+    artifact = bundle.artifact(KERAS_NAME)
     if trust.is_ours(artifact.sha256):
         # A quarter of the time that Keras takes.
         return Front(load_model(bundle.artifact_bytes(artifact), name=artifact.name)).run
@@ -115,5 +115,6 @@ class DistillationLoss(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss of each film, from probabilities (n, labels) of the teachers and of the student."""
-        taught, own = (ops.log(ops.maximum(values, _LEAST)) / self.temperature for values in (y_true, y_pred))
+        taught = ops.log(ops.maximum(y_true, _LEAST)) / self.temperature
+        own = ops.log(ops.maximum(y_pred, _LEAST)) / self.temperature
         return -(self.temperature**2) * ops.sum(ops.softmax(taught) * ops.log_softmax(own), axis=-1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from cxr_edge.errors import UsageError
 from cxr_edge.training import augment
@@ -109,6 +108,21 @@ _STUDENT = Stage(
     temperature=2.0,
 )
 
+_REAL_FILMS = Stage(
+    unfreeze=0.65,
+    epochs=10,
+    learning_rate=1e-4,
+    copies=5,
+    patience=5,
+    weight_decay=1e-4,
+    cosine=True,
+    balance="weights",
+    augmentation=augment.MILD,
+    simulated=False,
+    average=0.98,
+    shake=1.0,
+)
+
 PRESETS = {
     "paper": TrainOptions(
         preset="paper",
@@ -151,39 +165,52 @@ PRESETS = {
                 average=0.98,
             ),
             # … then the real films as they are …
-            Stage(
-                unfreeze=0.65,
-                epochs=10,
-                learning_rate=1e-4,
-                copies=5,
-                patience=5,
-                weight_decay=1e-4,
-                cosine=True,
-                balance="weights",
-                augmentation=augment.MILD,
-                simulated=False,
-                average=0.98,
-                shake=1.0,
-            ),
+            _REAL_FILMS,
             # … and at last every layer a little, as weights that will be rounded.
-            Stage(
-                unfreeze=1.0,
-                epochs=2,
-                learning_rate=2e-5,
-                weight_decay=1e-4,
-                cosine=True,
-                balance="weights",
-                augmentation=augment.MILD,
-                simulated=False,
-                average=0.98,
-                shake=1.0,
-                settled=True,
-            ),
+            replace(_REAL_FILMS, unfreeze=1.0, epochs=2, learning_rate=2e-5, copies=0, patience=10, settled=True),
         ),
         balance="source",
         augmentation=augment.DEFAULT,
     ),
 }
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """What a user changes in a preset; None keeps what the preset has."""
+
+    backbone: str | None
+    unfreeze: float | None
+    weights: str
+    balance: str | None
+    ranking: float | None
+    epochs: int | None
+    seed: int
+
+    def apply(self, options: TrainOptions) -> TrainOptions:
+        """Return the options with these choices in all stages. Raises UsageError for an unfreeze or ranking."""
+        options = options.with_unfreeze(self.unfreeze)
+        if self.ranking is not None and self.ranking < 0:
+            raise UsageError(f"--ranking {self.ranking}: must be 0 or more; 1 weighs as much as the labels")
+        return replace(
+            options,
+            stages=tuple(self._change_stage(stage) for stage in options.stages),
+            backbone=self.backbone or options.backbone,
+            weights=self.weights,
+            balance=self.balance or options.balance,
+            seed=self.seed,
+        )
+
+    def _change_stage(self, stage: Stage) -> Stage:
+        if self.epochs is not None:
+            stage = replace(stage, epochs=min(stage.epochs, self.epochs))
+        # Where the backbone is frozen, or teachers are followed, there are no pairs to rank.
+        if self.ranking is not None and stage.unfreeze and not stage.temperature:
+            stage = replace(stage, pairs=self.ranking)
+        if self.balance is not None:
+            # One balance for the whole run takes the place of what a stage has for itself.
+            stage = replace(stage, balance=None)
+        return stage
 
 
 def build(
@@ -202,40 +229,18 @@ def build(
         raise UsageError(f"--preset {preset}: unknown; choose one of {', '.join(PRESETS)}")
     if balance not in (None, *BALANCES):
         raise UsageError(f"--balance {balance}: unknown; choose one of {', '.join(BALANCES)}")
-    taught_by: tuple[TrainOptions, ...] = ()
+    choices = _Choices(backbone, unfreeze, weights, balance, ranking, epochs, seed)
+    options = choices.apply(PRESETS[preset])
     if PRESETS[preset].stages[0].temperature:
-        shared = partial(
-            build,
-            preset="single",
-            backbone=backbone,
-            unfreeze=unfreeze,
-            weights=weights,
-            balance=balance,
-            epochs=epochs,
-        )
-        taught_by = (
-            _without_simulated(shared(seed=seed, ranking=ranking)),
-            shared(seed=seed, ranking=ranking),
-            _without_simulated(shared(seed=seed + 1, ranking=1.0)),
-        )
-    options = PRESETS[preset].with_unfreeze(unfreeze)
-    if epochs is not None:
-        options = replace(options, stages=tuple(replace(s, epochs=min(s.epochs, epochs)) for s in options.stages))
-    if ranking is not None:
-        if ranking < 0:
-            raise UsageError(f"--ranking {ranking}: must be 0 or more; 1 weighs as much as the labels")
-        stages = (replace(s, pairs=ranking) if s.unfreeze and not s.temperature else s for s in options.stages)
-        options = replace(options, stages=tuple(stages))
-    if balance is not None:
-        options = replace(options, stages=tuple(replace(stage, balance=None) for stage in options.stages))
-    return replace(
-        options,
-        backbone=backbone or options.backbone,
-        weights=weights,
-        balance=balance or options.balance,
-        seed=seed,
-        taught_by=taught_by,
-    )
+        options = replace(options, taught_by=_plan_teachers(choices))
+    return options
+
+
+def _plan_teachers(choices: _Choices) -> tuple[TrainOptions, ...]:
+    """Return the three teachers of a preset with a temperature: they differ in their films, their seed and ranking."""
+    plain = choices.apply(PRESETS["single"])
+    ranked = replace(choices, seed=choices.seed + 1, ranking=1.0).apply(PRESETS["single"])
+    return _without_simulated(plain), plain, _without_simulated(ranked)
 
 
 def _without_simulated(options: TrainOptions) -> TrainOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,12 @@ from cxr_edge.data.dataset import Dataset
 from cxr_edge.errors import DataError
 from cxr_edge.training.augment import Augmentation, augment_batch
 
-__all__ = ["Batches", "Films", "TrainingSet", "load_films"]
+__all__ = ["Batches", "Films", "Read", "Rows", "TrainingSet", "load_films"]
 
 Floats = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+Read = Callable[[Rows, int], tuple[Any, Any]]
+"""Gives the inputs and targets of one batch: of the films `rows`, which stand at the places from a number on."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class TrainingSet:
         self.weights = _weights(films, balance)
         self.source_numbers = np.unique(np.array(films.sources), return_inverse=True)[1].astype(np.float32)
 
-    def order(self, epoch: int) -> npt.NDArray[np.int64]:
+    def order(self, epoch: int) -> Rows:
         """Return which film stands at each place of epoch `epoch`, in random order."""
         rng = np.random.default_rng([self.seed, epoch])
         labels = self.films.targets.argmax(axis=1)
@@ -82,7 +86,7 @@ class TrainingSet:
             ]
         return rng.permutation(np.concatenate(rows))
 
-    def batch(self, epoch: int, rows: npt.NDArray[np.int64], start: int) -> Pixels:
+    def batch(self, epoch: int, rows: Rows, start: int) -> Pixels:
         """Return the augmented films at the places start, start + 1 … of an epoch; `rows` says which they are."""
         seeds = [(self.seed, epoch, start + place) for place in range(len(rows))]
         films = [self.films.pixels[row] for row in rows]
@@ -99,7 +103,7 @@ class Batches(keras.utils.PyDataset):
     With `ranked` the number of the film's source is the last column of the targets.
     """
 
-    def __init__(self, films: TrainingSet, epoch: int, batch_size: int, read: Any, *, ranked: bool = False) -> None:
+    def __init__(self, films: TrainingSet, epoch: int, batch_size: int, read: Read, *, ranked: bool = False) -> None:
         super().__init__(workers=1, max_queue_size=4)
         self.films = films
         self.rows = films.order(epoch)

@@ -12,20 +12,24 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from litert_quantizer import algorithm_manager, calibrator, qtyping, quantizer
 
-from cxr_edge.contract import InputContract, Pixels
+from cxr_edge.contract import OUTPUT_SIZES, InputContract, Pixels
 from cxr_edge.errors import ExportError
 from cxr_edge.export.convert import flatbuffer
+from cxr_edge.export.convert.base import QuantizedLayer, Ranges, check_all_put, find_layer
+from cxr_edge.export.convert.metadata import Facts, attach_tflite
 from cxr_edge.export.graph.deployment import HEAD_SCOPE, Deployment, freeze
 from cxr_edge.export.recipes import SMALL_WEIGHTS, Recipe
-from cxr_edge.export.repair.ranges import Ranges
-from cxr_edge.export.repair.simulation import QuantizedLayer, find_layer
 from cxr_edge.system.native_stderr import quiet_stderr
 
-__all__ = ["convert_float", "put_layers", "quantize"]
+__all__ = ["LiteRTConverter"]
+
+Extremes = dict[str, dict[str, npt.NDArray[Any]]]
+"""What a calibration saw of each tensor: "min" and "max", among others."""
 
 _ALL = qtyping.TFLOperationName.ALL_SUPPORTED
 _MIN_MAX = algorithm_manager.AlgorithmName.MIN_MAX_UNIFORM_QUANT
@@ -39,78 +43,104 @@ _HALF = qtyping.OpQuantizationConfig(
 )
 
 
-def convert_float(deployment: Deployment) -> bytes:
-    """Return the float32 .tflite of a deployment, batch 1. Raises ExportError when the converter fails."""
-    with _quiet():
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([freeze(deployment, batch=1)])
-        try:
-            content = bytes(converter.convert())
-        except (RuntimeError, ValueError) as error:
-            raise ExportError(f"TFLite conversion failed: {str(error).splitlines()[0]}") from error
-    return flatbuffer.name_tensors(content, deployment.output_names, deployment.output_widths)
+class LiteRTConverter:
+    """TFLite; see `Converter`."""
+
+    format = "tflite"
+    rounds_ties_to_even = False
+
+    def convert_float(self, deployment: Deployment) -> bytes:
+        """Return the float32 .tflite of a deployment, batch 1. Raises ExportError when the converter fails."""
+        with _quiet():
+            converter = tf.lite.TFLiteConverter.from_concrete_functions([freeze(deployment, batch=1)])
+            try:
+                content = bytes(converter.convert())
+            except (RuntimeError, ValueError) as error:
+                raise ExportError(f"TFLite conversion failed: {str(error).splitlines()[0]}") from error
+        return flatbuffer.name_tensors(content, deployment.output_names, deployment.output_widths)
+
+    def quantize(
+        self,
+        float_content: bytes,
+        recipe: Recipe,
+        films: Pixels | None,
+        *,
+        whole: bool = False,
+        ranges: Ranges | None = None,
+    ) -> bytes:
+        """Return the .tflite of `recipe` made from the float32 one; see `Converter.quantize`."""
+        with _quiet():
+            work = quantizer.Quantizer(bytearray(float_content))
+            _apply(work, recipe, whole=whole)
+            if recipe.name == "float16":
+                _keep_small_layers(work, float_content)
+            extremes = None
+            if work.need_calibration:
+                if films is None:
+                    raise ExportError(f"{recipe.name} needs calibration films; give --data")
+                extremes = _calibrate(work, films)
+                _replace_ranges(extremes, ranges or {})
+            result = work.quantize(extremes, enable_progress_bar=False, enable_progress_report=False)
+        return bytes(result.quantized_model)
+
+    def put_layers(self, content: bytes, layers: Mapping[str, QuantizedLayer]) -> bytes:
+        """Return a static int8 .tflite with other layers; see `Converter.put_layers`."""
+        model = flatbuffer.read(content)
+        put = set()
+        for operation in model.subgraphs[0].operators:
+            code = model.operatorCodes[operation.opcodeIndex].builtinCode
+            if code not in _CONVOLUTIONS:
+                continue
+            weights = model.subgraphs[0].tensors[int(operation.inputs[1])]
+            name = find_layer(weights.name.decode(), layers)
+            if name is not None:
+                _put_layer(model, operation, layers[name], depthwise=code == schema.BuiltinOperator.DEPTHWISE_CONV_2D)
+                put.add(name)
+        check_all_put(put, layers, self.format)
+        return flatbuffer.write(model)
+
+    def attach_facts(self, content: bytes, facts: Facts) -> bytes:
+        """Return the .tflite with its metadata inside; see `metadata.attach_tflite`."""
+        return attach_tflite(content, facts)
 
 
-def quantize(
-    float_content: bytes, recipe: Recipe, films: Pixels | None, *, whole: bool = False, ranges: Ranges | None = None
-) -> bytes:
-    """Return the .tflite of `recipe` made from the float32 one; `films` (n, 224, 224, 3) calibrate static recipes.
-
-    The head behind the feature map stays float: it is a hundredth of the work, and int8 probabilities would have too
-    few levels for a ROC. `whole` quantises it too, as stock tools do; its size and latency are what ours are held to.
-    `ranges` take the place of those that the films show, where a layer has one.
-    """
-    with _quiet():
-        work = quantizer.Quantizer(bytearray(float_content))
-        _apply(work, recipe, whole=whole)
-        if recipe.name == "float16":
-            for name in _list_small(float_content):
-                work.update_quantization_recipe(f".*{re.escape(name)}.*", _ALL, algorithm_key=_SKIP)
-        seen = None
-        if work.need_calibration:
-            if films is None:
-                raise ExportError(f"{recipe.name} needs calibration films; give --data")
-            inputs = [{InputContract().name: film[None]} for film in films]
-            seen = work.calibrate(
-                {flatbuffer.SIGNATURE: inputs},
-                num_threads=os.cpu_count() or 1,
-                mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
-            )
-            for name, extremes in seen.items():
-                if ranges and (layer := find_layer(name, ranges)):
-                    extremes["min"], extremes["max"] = (np.array([value]) for value in ranges[layer])
-        result = work.quantize(seen, enable_progress_bar=False, enable_progress_report=False)
-    return bytes(result.quantized_model)
+def _calibrate(work: Any, films: Pixels) -> Extremes:
+    """Return the least and the greatest value of every tensor on the films, by its name."""
+    inputs = [{InputContract().name: film[None]} for film in films]
+    extremes: Extremes = work.calibrate(
+        {flatbuffer.SIGNATURE: inputs},
+        num_threads=os.cpu_count() or 1,
+        mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
+    )
+    return extremes
 
 
-def put_layers(content: bytes, layers: Mapping[str, QuantizedLayer]) -> bytes:
-    """Return a static int8 .tflite with other integers, scales and biases in its convolutions.
+def _replace_ranges(extremes: Extremes, ranges: Ranges) -> None:
+    for tensor, found in extremes.items():
+        layer = find_layer(tensor, ranges)
+        if layer is not None:
+            low, high = ranges[layer]
+            found["min"], found["max"] = np.array([low]), np.array([high])
 
-    Raises ExportError when the file has not exactly these layers.
-    """
-    model = flatbuffer.read(content)
-    graph = model.subgraphs[0]
-    put = set()
-    for operation in graph.operators:
-        code = model.operatorCodes[operation.opcodeIndex].builtinCode
-        if code not in _CONVOLUTIONS:
-            continue
-        entry, weights, bias = (graph.tensors[int(index)] for index in operation.inputs)
-        name = find_layer(weights.name.decode(), layers)
-        if name is None:
-            continue
-        layer = layers[name]
-        depthwise = code == schema.BuiltinOperator.DEPTHWISE_CONV_2D
-        integers = layer.integers[None, ..., 0] if depthwise else layer.integers.transpose(3, 0, 1, 2)
-        steps = float(entry.quantization.scale[0]) * layer.scales.astype(np.float64)
-        offsets = np.rint(layer.bias / steps).astype(np.int32)
-        model.buffers[weights.buffer].data = np.ascontiguousarray(integers).view(np.uint8).reshape(-1)
-        model.buffers[bias.buffer].data = offsets.view(np.uint8)
-        weights.quantization.scale = layer.scales
-        bias.quantization.scale = steps.astype(np.float32)
-        put.add(name)
-    if put != set(layers):
-        raise ExportError(f"repair: the .tflite lacks the layers {', '.join(sorted(set(layers) - put))}; report this")
-    return flatbuffer.write(model)
+
+def _put_layer(model: Any, operation: Any, layer: QuantizedLayer, *, depthwise: bool) -> None:
+    """Write a layer's integers, scales and bias into the tensors of a convolution."""
+    tensors = model.subgraphs[0].tensors
+    entry = tensors[int(operation.inputs[0])]
+    weights = tensors[int(operation.inputs[1])]
+    bias = tensors[int(operation.inputs[2])]
+    integers = layer.integers[None, ..., 0] if depthwise else layer.integers.transpose(3, 0, 1, 2)
+    steps = float(entry.quantization.scale[0]) * layer.scales.astype(np.float64)
+    offsets = np.rint(layer.bias / steps).astype(np.int32)
+    model.buffers[weights.buffer].data = np.ascontiguousarray(integers).view(np.uint8).reshape(-1)
+    model.buffers[bias.buffer].data = offsets.view(np.uint8)
+    weights.quantization.scale = layer.scales
+    bias.quantization.scale = steps.astype(np.float32)
+
+
+def _keep_small_layers(work: Any, float_content: bytes) -> None:
+    for name in _list_small(float_content):
+        work.update_quantization_recipe(f".*{re.escape(name)}.*", _ALL, algorithm_key=_SKIP)
 
 
 def _list_small(content: bytes) -> list[str]:
@@ -137,7 +167,7 @@ def _apply(work: Any, recipe: Recipe, *, whole: bool) -> None:
     if whole:
         work.update_quantization_recipe(".*", qtyping.TFLOperationName.OUTPUT, algorithm_key=_SKIP)
         return
-    head = "|".join([HEAD_SCOPE, *(re.escape(name) for name in ("probabilities", "heatmap", "typicality"))])
+    head = "|".join([HEAD_SCOPE, *map(re.escape, OUTPUT_SIZES)])
     work.update_quantization_recipe(f".*({head}).*", _ALL, algorithm_key=_SKIP)
     # Its one large matrix, at half the size and with no loss that shows.
     work.update_quantization_recipe(f".*({head}).*", qtyping.TFLOperationName.CONV_2D, _HALF, _CASTING)

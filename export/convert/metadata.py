@@ -17,7 +17,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from cxr_edge.bundles.manifest import Manifest
-from cxr_edge.contract import OUTPUT_SIZES, InputContract
+from cxr_edge.contract import HEATMAP_SHAPE, KERAS_NAME, OUTPUT_SIZES, TYPICALITY_NAME, InputContract
 from cxr_edge.errors import BundleError, ExportError
 from cxr_edge.export.convert import flatbuffer
 from cxr_edge.export.convert import metadata_tables as tables
@@ -29,11 +29,16 @@ __all__ = ["FACTS_NAME", "LABELS_NAME", "Facts", "attach_onnx", "attach_tflite"]
 
 LABELS_NAME = "labels.txt"
 FACTS_NAME = "facts.json"
-HEATMAP_SIDE = 7
 
 _METADATA_NAME = b"TFLITE_METADATA"
-_KERAS_NAME = "model.keras"
-_TYPICALITY_NAME = "typicality.npz"
+
+
+@dataclass(frozen=True)
+class _AxisLabels:
+    """The names along an output, and the file beside the model that lists them."""
+
+    file_name: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -60,9 +65,9 @@ class Facts:
     @classmethod
     def of(cls, manifest: Manifest, recipe: Recipe) -> Facts:
         """Return the facts for an artifact of `recipe`. Raises BundleError for a manifest without model.keras."""
-        if _KERAS_NAME not in manifest.artifacts:
-            raise BundleError(f"{manifest.name}: has no {_KERAS_NAME}, which exports are made from; train it again")
-        left_out = () if _TYPICALITY_NAME in manifest.files else ("typicality",)
+        if KERAS_NAME not in manifest.artifacts:
+            raise BundleError(f"{manifest.name}: has no {KERAS_NAME}, which exports are made from; train it again")
+        left_out = () if TYPICALITY_NAME in manifest.files else ("typicality",)
         return cls(
             name=manifest.name,
             version=__version__,
@@ -74,7 +79,7 @@ class Facts:
             contract=manifest.contract,
             research_only=RESEARCH_ONLY,
             licence=str(manifest.provenance.get("licence", "not stated")),
-            source_sha256=manifest.artifacts[_KERAS_NAME].sha256,
+            source_sha256=manifest.artifacts[KERAS_NAME].sha256,
             recipe=recipe.name,
         )
 
@@ -99,7 +104,7 @@ def attach_tflite(content: bytes, facts: Facts) -> bytes:
         model.buffers.append(flatbuffer.Buffer())
     labels = _list_labels(facts)
     model.buffers[entry.buffer].data = np.frombuffer(pack(_describe_model(facts, labels)), np.uint8)
-    texts = {name: "\n".join(names) + "\n" for name, names in labels.values()}
+    texts = {own.file_name: "\n".join(own.names) + "\n" for own in labels.values()}
     texts[FACTS_NAME] = json.dumps(facts.to_json(), indent=2, ensure_ascii=False) + "\n"
     return _append_files(flatbuffer.write(model), texts)
 
@@ -128,28 +133,30 @@ def _check_outputs(found: Sequence[str], facts: Facts) -> None:
         )
 
 
-def _list_labels(facts: Facts) -> dict[str, tuple[str, list[str]]]:
-    """Return for each output the label file and its lines.
+def _list_labels(facts: Facts) -> dict[str, _AxisLabels]:
+    """Return the names along each output.
 
     All have one, for MediaPipe refuses a list of wanted categories as soon as one head is without names.
     """
     if any(len(label.splitlines()) != 1 for label in facts.labels):
         raise ExportError(f"{facts.name}: a label is empty or has more than one line; rename it and train again")
-    cells = [f"row {row + 1} column {column + 1}" for row in range(HEATMAP_SIDE) for column in range(HEATMAP_SIDE)]
+    rows, columns = HEATMAP_SHAPE
+    cells = tuple(f"row {row + 1} column {column + 1}" for row in range(rows) for column in range(columns))
     known = {
-        "probabilities": (LABELS_NAME, list(facts.labels)),
-        "heatmap": ("heatmap.txt", cells),
-        "typicality": ("typicality.txt", ["typicality"]),
+        "probabilities": _AxisLabels(LABELS_NAME, facts.labels),
+        "heatmap": _AxisLabels("heatmap.txt", cells),
+        "typicality": _AxisLabels("typicality.txt", ("typicality",)),
     }
     return {output: known[output] for output in facts.outputs}
 
 
-def _describe_model(facts: Facts, labels: Mapping[str, tuple[str, list[str]]]) -> Table:
+def _describe_model(facts: Facts, labels: Mapping[str, _AxisLabels]) -> Table:
+    outputs = tuple(_describe_output(facts, output, labels[output].file_name) for output in facts.outputs)
     graph = Table(
         "SubGraphMetadata",
         name=facts.name,
         input_tensor_metadata=(_describe_input(facts.contract),),
-        output_tensor_metadata=tuple(_describe_output(facts, output, labels[output][0]) for output in facts.outputs),
+        output_tensor_metadata=outputs,
     )
     return Table(
         "ModelMetadata",
@@ -181,10 +188,11 @@ def _describe_input(contract: InputContract) -> Table:
 
 
 def _describe_output(facts: Facts, output: str, file_name: str) -> Table:
+    rows, columns = HEATMAP_SHAPE
     limit = "" if facts.typicality_limit is None else f" Above {facts.typicality_limit:.6g} the film is unlike them."
     descriptions = {
         "probabilities": f"Probability of each label. '{facts.positive}' is called from {facts.threshold:.6g} on.",
-        "heatmap": f"What spoke for the likelier label, {HEATMAP_SIDE} x {HEATMAP_SIDE} cells by rows, from 0 to 1.",
+        "heatmap": f"What spoke for the likelier label, {rows} x {columns} cells by rows, from 0 to 1.",
         "typicality": f"How far the film lies from the training films, which have about 1.{limit}",
     }
     least = {"min": _floats(0.0)}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import logging
-import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -13,29 +11,86 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
 from cxr_edge.contract import InputContract, Pixels
 from cxr_edge.errors import ExportError
+from cxr_edge.export.convert import onnx_graph
+from cxr_edge.export.convert.base import QuantizedLayer, Ranges, check_all_put, find_layer
+from cxr_edge.export.convert.metadata import Facts, attach_onnx
 from cxr_edge.export.graph.deployment import HEAD_SCOPE, Deployment, freeze
 from cxr_edge.export.recipes import SMALL_WEIGHTS, Recipe
-from cxr_edge.export.repair.ranges import Ranges
-from cxr_edge.export.repair.simulation import QuantizedLayer, find_layer
 from cxr_edge.runtimes.onnx import import_onnxruntime
 
-__all__ = ["OPSET", "convert_float", "put_layers", "quantize"]
+__all__ = ["OPSET", "ONNXConverter"]
 
 OPSET = 17
 """Read by every ONNX Runtime since 1.12 (2022), old phones' builds included."""
 
-_LARGE = 10_000
-_COUNTED = re.compile(r"__\d+(:\d+)?$")
 _QUANTIZED_OPERATORS = ["Conv", "Add", "Clip", "Relu", "AveragePool", "MaxPool", "Concat", "Pad"]
+_HEAD_OPERATORS = ["MatMul", "Gemm"]
 
 
-def convert_float(deployment: Deployment) -> bytes:
-    """Return the float32 .onnx of a deployment, any batch. Raises ExportError when the converter fails."""
+class ONNXConverter:
+    """ONNX; see `Converter`."""
+
+    format = "onnx"
+    rounds_ties_to_even = True
+
+    def convert_float(self, deployment: Deployment) -> bytes:
+        """Return the float32 .onnx of a deployment, any batch. Raises ExportError when the converter fails."""
+        model = _convert_graph(deployment)
+        by_name = {output.name: output for output in model.graph.output}
+        del model.graph.output[:]
+        model.graph.output.extend(by_name[name] for name in deployment.output_names)
+        onnx_graph.name_batch(model)
+        onnx_graph.renumber(model)
+        return onnx_graph.to_bytes(model)
+
+    def quantize(
+        self,
+        float_content: bytes,
+        recipe: Recipe,
+        films: Pixels | None,
+        *,
+        whole: bool = False,
+        ranges: Ranges | None = None,
+    ) -> bytes:
+        """Return the .onnx of `recipe` made from the float32 one; see `Converter.quantize`."""
+        model = onnx.load_model_from_string(float_content)
+        head = [] if whole else [node.name for node in model.graph.node if HEAD_SCOPE in node.name]
+        if recipe.name == "float16":
+            return _to_float16(model, [*head, *_list_small(model)])
+        if films is None:
+            raise ExportError(f"{recipe.name} needs calibration films; give --data")
+        return _to_int8(model, head, films, ranges or {})
+
+    def put_layers(self, content: bytes, layers: Mapping[str, QuantizedLayer]) -> bytes:
+        """Return an int8 .onnx with other layers; see `Converter.put_layers`."""
+        model = onnx.load_model_from_string(content)
+        stored = {item.name: item for item in model.graph.initializer}
+        makers = {output: node for node in model.graph.node for output in node.output}
+        put = set()
+        for node in model.graph.node:
+            if node.op_type != "Conv":
+                continue
+            # tf2onnx drops the name of a depthwise convolution, but not that of its output.
+            name = find_layer(";".join([node.name, *node.output]), layers)
+            if name is not None:
+                values = _list_values(layers[name], node, makers, stored)
+                onnx_graph.store(stored, values)
+                put.add(name)
+        check_all_put(put, layers, self.format)
+        return onnx_graph.to_bytes(model)
+
+    def attach_facts(self, content: bytes, facts: Facts) -> bytes:
+        """Return the .onnx with the facts in metadata_props; see `metadata.attach_onnx`."""
+        return attach_onnx(content, facts)
+
+
+def _convert_graph(deployment: Deployment) -> Any:
     import tf2onnx
 
     frozen = freeze(deployment, batch=None)
@@ -53,63 +108,30 @@ def convert_float(deployment: Deployment) -> bytes:
             )
         except (RuntimeError, ValueError, KeyError) as error:
             raise ExportError(f"ONNX conversion failed: {str(error).splitlines()[0]}") from error
-    by_name = {output.name: output for output in model.graph.output}
-    del model.graph.output[:]
-    model.graph.output.extend(by_name[name] for name in deployment.output_names)
-    _name_batch(model)
-    _renumber(model)
-    return _finish(model)
+    return model
 
 
-def quantize(
-    float_content: bytes, recipe: Recipe, films: Pixels | None, *, whole: bool = False, ranges: Ranges | None = None
-) -> bytes:
-    """Return the .onnx of `recipe` made from the float32 one; `films` (n, 224, 224, 3) calibrate int8.
+def _list_values(
+    layer: QuantizedLayer, node: Any, makers: Mapping[str, Any], stored: Mapping[str, Any]
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays that a layer brings to a convolution, by the constants that it reads.
 
-    The head behind the feature map stays float, as in TFLite, unless `whole`. `ranges` take the place of those that the
-    films show, where a layer has one.
+    `makers` are the nodes that give each tensor. The integers are stored unsigned, 128 higher.
     """
-    model = onnx.load_model_from_string(float_content)
-    head = [] if whole else [node.name for node in model.graph.node if HEAD_SCOPE in node.name]
-    if recipe.name == "float16":
-        return _to_float16(model, [*head, *_list_small(model)])
-    if films is None:
-        raise ExportError(f"{recipe.name} needs calibration films; give --data")
-    return _to_int8(model, head, films, ranges or {})
-
-
-def put_layers(content: bytes, layers: Mapping[str, QuantizedLayer]) -> bytes:
-    """Return an int8 .onnx with other integers, scales and biases in its convolutions.
-
-    The integers are stored unsigned, 128 higher. Raises ExportError when the file has not exactly these layers.
-    """
-    model = onnx.load_model_from_string(content)
-    stored = {item.name: item for item in model.graph.initializer}
-    makers = {output: node for node in model.graph.node for output in node.output}
-    put = set()
-    for node in model.graph.node:
-        # tf2onnx drops the name of a depthwise convolution, but not that of its output.
-        name = find_layer(";".join([node.name, *node.output]), layers) if node.op_type == "Conv" else None
-        if name is None:
-            continue
-        layer = layers[name]
-        entry, weights, bias = (makers[tensor].input for tensor in node.input)
-        # Keras stores depthwise kernels as (height, width, channels, 1), others with the inputs before the outputs.
-        depthwise = layer.integers.shape[3] == 1 and layer.integers.shape[2] == len(layer.scales)
-        integers = layer.integers.transpose((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
-        steps = float(numpy_helper.to_array(stored[entry[1]])) * layer.scales.astype(np.float64)
-        for tensor, value in {
-            weights[0]: (integers.astype(np.int16) + 128).astype(np.uint8),
-            weights[1]: layer.scales,
-            weights[2]: np.full(layer.scales.shape, 128, np.uint8),
-            bias[0]: np.rint(layer.bias / steps).astype(np.int32),
-            bias[1]: steps.astype(np.float32),
-        }.items():
-            stored[tensor].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(value), tensor))
-        put.add(name)
-    if put != set(layers):
-        raise ExportError(f"repair: the .onnx lacks the layers {', '.join(sorted(set(layers) - put))}; report this")
-    return _finish(model)
+    _, entry_scale, *_ = makers[node.input[0]].input
+    weights, weights_scale, weights_point = makers[node.input[1]].input
+    bias, bias_scale, *_ = makers[node.input[2]].input
+    # Keras stores depthwise kernels as (height, width, channels, 1), others with the inputs before the outputs.
+    depthwise = layer.integers.shape[3] == 1 and layer.integers.shape[2] == len(layer.scales)
+    integers = layer.integers.transpose((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
+    steps = float(numpy_helper.to_array(stored[entry_scale])) * layer.scales.astype(np.float64)
+    return {
+        weights: (integers.astype(np.int16) + 128).astype(np.uint8),
+        weights_scale: layer.scales,
+        weights_point: np.full(layer.scales.shape, 128, np.uint8),
+        bias: np.rint(layer.bias / steps).astype(np.int32),
+        bias_scale: steps.astype(np.float32),
+    }
 
 
 def _list_small(model: Any) -> list[str]:
@@ -133,7 +155,7 @@ def _to_float16(model: Any, kept: list[str]) -> bytes:
         # The conversion appends its casts at the end of the list.
         sorted_model = OnnxModel(half)
         sorted_model.topological_sort()
-    return _finish(sorted_model.model)
+    return onnx_graph.to_bytes(sorted_model.model)
 
 
 def _to_int8(model: Any, head: list[str], films: Pixels, ranges: Ranges) -> bytes:
@@ -144,7 +166,7 @@ def _to_int8(model: Any, head: list[str], films: Pixels, ranges: Ranges) -> byte
         def __init__(self) -> None:
             self.films = iter(films)
 
-        def get_next(self) -> dict[str, Any] | None:
+        def get_next(self) -> dict[str, Pixels] | None:
             film = next(self.films, None)
             return None if film is None else {InputContract().name: film[None]}
 
@@ -156,7 +178,7 @@ def _to_int8(model: Any, head: list[str], films: Pixels, ranges: Ranges) -> byte
             target,
             Reader(),
             quant_format=quantization.QuantFormat.QDQ,
-            op_types_to_quantize=[*_QUANTIZED_OPERATORS, *([] if head else ["MatMul", "Gemm"])],
+            op_types_to_quantize=_QUANTIZED_OPERATORS if head else _QUANTIZED_OPERATORS + _HEAD_OPERATORS,
             nodes_to_exclude=head,
             # Unsigned weights: with signed ones, sums of 8-bit products saturate on x86 without VNNI and the answers
             # differ from those of an Arm.
@@ -165,94 +187,22 @@ def _to_int8(model: Any, head: list[str], films: Pixels, ranges: Ranges) -> byte
             per_channel=True,
             extra_options={"TensorQuantOverrides": _override(model, ranges)},
         )
-        return _finish(_halve_large(_align_zero_points(onnx.load_model(target)), head))
+        quantized = onnx.load_model(target)
+    onnx_graph.align_zero_points(quantized)
+    onnx_graph.halve_large(quantized, head)
+    return onnx_graph.to_bytes(quantized)
 
 
-def _override(model: Any, ranges: Ranges) -> dict[str, list[dict[str, Any]]]:
+def _override(model: Any, ranges: Ranges) -> dict[str, list[dict[str, np.float32]]]:
     """Return ranges in the terms of ONNX Runtime, by tensor."""
-    layers = {tensor: find_layer(tensor, ranges) for node in model.graph.node for tensor in node.output}
-    return {
-        tensor: [dict(zip(("rmin", "rmax"), map(np.float32, ranges[layer]), strict=True))]
-        for tensor, layer in layers.items()
-        if layer
-    }
-
-
-def _align_zero_points(model: Any) -> Any:
-    """Give the channels of a convolution whose weights are all 0 the zero point of the others.
-
-    ONNX Runtime up to 1.26 refuses different ones within a tensor, and later versions are several times slower on them.
-    """
-    stored = {item.name: item for item in model.graph.initializer}
+    overrides = {}
     for node in model.graph.node:
-        if node.op_type != "DequantizeLinear" or node.input[0] not in stored:
-            continue
-        weights, points = (numpy_helper.to_array(stored[node.input[at]]).copy() for at in (0, 2))
-        if points.ndim != 1 or weights.ndim != 4 or len(np.unique(points)) == 1:
-            continue
-        common = np.bincount(points).argmax().astype(points.dtype)
-        dead = (points != common) & (weights == points[:, None, None, None]).all(axis=(1, 2, 3))
-        weights[dead], points[dead] = common, common
-        for name, value in ((node.input[0], weights), (node.input[2], points)):
-            stored[name].CopyFrom(numpy_helper.from_array(value, name))
-    return model
-
-
-def _halve_large(model: Any, nodes: list[str]) -> Any:
-    """Store the large float matrices that `nodes` read in half precision, behind casts that are folded at loading."""
-    read = {tensor for node in model.graph.node if node.name in nodes for tensor in node.input}
-    for item in model.graph.initializer:
-        if item.name not in read or item.data_type != onnx.TensorProto.FLOAT or np.prod(item.dims) < _LARGE:
-            continue
-        half = f"{item.name}_half"
-        cast = onnx.helper.make_node("Cast", [half], [item.name], f"{HEAD_SCOPE}/{half}", to=onnx.TensorProto.FLOAT)
-        item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item).astype(np.float16), half))
-        model.graph.node.insert(0, cast)
-    return model
-
-
-def _renumber(model: Any) -> None:
-    """Give the names that tf2onnx counts up, and those of constants, numbers in the order of the nodes that use them.
-
-    Its own numbers, and which of several equal constants it keeps, depend on the order of Python's sets.
-    """
-    kept = {value.name for value in (*model.graph.input, *model.graph.output)}
-    constants = {item.name: item for item in model.graph.initializer}
-    renamed: dict[str, str] = {}
-    for number, node in enumerate(model.graph.node):
-        for tensor in node.input:
-            if tensor in constants and tensor not in renamed:
-                renamed[tensor] = f"constant_{len(renamed)}"
-        renamed |= {
-            tensor: f"{_COUNTED.sub('', tensor)}_{number}_{place}"
-            for place, tensor in enumerate(node.output)
-            if tensor not in kept and _COUNTED.search(tensor)
-        }
-        if _COUNTED.search(node.name):
-            node.name = f"{_COUNTED.sub('', node.name)}_{number}"
-        node.input[:] = [renamed.get(tensor, tensor) for tensor in node.input]
-        node.output[:] = [renamed.get(tensor, tensor) for tensor in node.output]
-    used = [constants[tensor] for tensor in renamed if tensor in constants]
-    for item in used:
-        item.name = renamed[item.name]
-    del model.graph.value_info[:]
-    copies = [copy.deepcopy(item) for item in used]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(copies)
-
-
-def _name_batch(model: Any) -> None:
-    for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"
-
-
-def _finish(model: Any) -> bytes:
-    """Check a model and return its bytes, with nothing in them that changes from run to run."""
-    model.producer_name = "cxr-edge"
-    model.producer_version = ""
-    model.doc_string = ""
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString(deterministic=True))
+        for tensor in node.output:
+            layer = find_layer(tensor, ranges)
+            if layer is not None:
+                low, high = ranges[layer]
+                overrides[tensor] = [{"rmin": np.float32(low), "rmax": np.float32(high)}]
+    return overrides
 
 
 @contextlib.contextmanager

@@ -9,35 +9,56 @@ relu(F W v), and F W is also what the head needs: its mean over the positions is
 from __future__ import annotations
 
 import copy
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from cxr_edge.contract import InputContract
+from cxr_edge.contract import HEATMAP_SHAPE, InputContract
 from cxr_edge.errors import ExportError
 from cxr_edge.export.graph.folding import fold_batch_norm
 
-__all__ = ["HEAD_SCOPE", "Deployment", "freeze"]
+__all__ = ["HEAD_SCOPE", "PIXEL_STEP", "Deployment", "TypicalityArrays", "freeze"]
+
+Tensors = dict[str, Any]
+"""TensorFlow's tensors by the names of the outputs."""
 
 HEAD_SCOPE = "float_head"
 """The part of every operation's name behind the feature map, by which quantisers leave it in float."""
-HEATMAP_SIDE = 7
 PIXEL_STEP = 2 / 255
 """How far two neighbouring grey levels lie apart in the backbone's range."""
 _HEAD_LAYERS = ("dense_1", "dense_2", "dense_3", "dense_4", "dense_5", "probabilities")
 
 
+@dataclass(frozen=True)
+class TypicalityArrays:
+    """What training found of its films: mean (features,), axes (features, rank) and the mean distance `rest`."""
+
+    mean: npt.NDArray[Any]
+    axes: npt.NDArray[Any]
+    rest: float
+
+
+@dataclass(frozen=True)
+class _Dense:
+    """The kernel (inputs, units) and the bias (units,) of a layer of the head."""
+
+    kernel: npt.NDArray[Any]
+    bias: npt.NDArray[Any]
+
+
 class Deployment(tf.Module):
     """A trained classifier as the graph that is exported.
 
-    `typicality` has the arrays mean (features,), axes (features, rank) and rest of training; without it the graph has
-    no such output. Raises ExportError for a classifier that is not ours.
+    Without `typicality` the graph has no such output. Raises ExportError for a classifier that is not ours.
     """
 
-    def __init__(self, classifier: keras.Model, typicality: dict[str, Any] | None) -> None:
+    def __init__(self, classifier: keras.Model, typicality: TypicalityArrays | None) -> None:
         super().__init__(name="deployment")
         backbones = [layer for layer in classifier.layers if isinstance(layer, keras.Model)]
         names = {layer.name for layer in classifier.layers}
@@ -48,10 +69,11 @@ class Deployment(tf.Module):
                 "export takes models made by 'cxr-edge train'"
             )
         self.backbone = fold_batch_norm(backbones[0])
-        self._weights = [[np.asarray(w) for w in classifier.get_layer(name).get_weights()] for name in _HEAD_LAYERS]
+        self._head_layers = [_read_dense(classifier.get_layer(name)) for name in _HEAD_LAYERS]
         self._typicality = typicality
         self._nudge = 0.0
-        self.output_names = ("probabilities", "heatmap", *(["typicality"] if typicality else []))
+        known = ("probabilities", "heatmap")
+        self.output_names: tuple[str, ...] = known if typicality is None else (*known, "typicality")
 
     def replace_backbone(self, backbone: keras.Model) -> Deployment:
         """Return the same graph over another backbone."""
@@ -82,7 +104,7 @@ class Deployment(tf.Module):
         spec = tf.TensorSpec((batch, *contract.shape[1:]), tf.uint8, name=contract.name)
         return tf.function(self.__call__, input_signature=[spec]).get_concrete_function()
 
-    def __call__(self, image: Any) -> dict[str, Any]:
+    def __call__(self, image: Any) -> Tensors:
         """Return the outputs for uint8 pixels (n, 224, 224, 3)."""
         pixels = self.scale(image)
         features = self.backbone(pixels - self._nudge if self._nudge else pixels, training=False)
@@ -97,30 +119,38 @@ class Deployment(tf.Module):
     def logits(self, features: Any) -> Any:
         """Return the logits (n, labels) for a feature map, by the plain head; for the study of gradients."""
         hidden = tf.reduce_mean(features, axis=(1, 2))
-        for weights, bias in self._weights[:-1]:
-            hidden = tf.nn.relu(tf.matmul(hidden, weights) + bias)
-        return tf.matmul(hidden, self._weights[-1][0]) + self._weights[-1][1]
+        *layers, last = self._head_layers
+        for layer in layers:
+            hidden = tf.nn.relu(tf.matmul(hidden, layer.kernel) + layer.bias)
+        return tf.matmul(hidden, last.kernel) + last.bias
 
-    def _head(self, features: Any) -> dict[str, Any]:
-        (first, bias), *rest = self._weights
+    def _head(self, features: Any) -> Tensors:
+        first, *middle, last = self._head_layers
         positions = features.shape[1] * features.shape[2]
-        projected = tf.reshape(tf.nn.conv2d(features, first[None, None], 1, "VALID"), (-1, positions, first.shape[1]))
-        hidden = [tf.nn.relu(tf.reduce_mean(projected, axis=1) + bias)]
-        for weights, offset in rest[:-1]:
-            hidden.append(tf.nn.relu(tf.matmul(hidden[-1], weights) + offset))
-        logits = tf.matmul(hidden[-1], rest[-1][0]) + rest[-1][1]
+        kernel = first.kernel[None, None]
+        projected = tf.reshape(tf.nn.conv2d(features, kernel, 1, "VALID"), (-1, positions, first.kernel.shape[1]))
+        hidden = [tf.nn.relu(tf.reduce_mean(projected, axis=1) + first.bias)]
+        for layer in middle:
+            hidden.append(tf.nn.relu(tf.matmul(hidden[-1], layer.kernel) + layer.bias))
+        logits = tf.matmul(hidden[-1], last.kernel) + last.bias
         outputs = {"probabilities": tf.nn.softmax(logits)}
-        gradient = self._gradient(logits, hidden, [weights for weights, _ in rest])
+        gradient = self._gradient(logits, hidden, [layer.kernel for layer in (*middle, last)])
         heat = tf.nn.relu(tf.reduce_sum(projected * gradient[:, None, :], axis=2))
-        if positions != HEATMAP_SIDE**2:
-            # InceptionV3 sees a 5 x 5 map; the contract has one form for all.
-            grid = tf.reshape(heat, (-1, features.shape[1], features.shape[2], 1))
-            heat = tf.reshape(tf.image.resize(grid, (HEATMAP_SIDE, HEATMAP_SIDE)), (-1, HEATMAP_SIDE**2))
+        heat = self._fit_cells(heat, features.shape[1], features.shape[2])
         outputs["heatmap"] = heat / tf.maximum(tf.reduce_max(heat, axis=1, keepdims=True), 1e-9)
-        if self._typicality:
+        if self._typicality is not None:
             outputs["typicality"] = self._score(tf.reduce_mean(features, axis=(1, 2)), self._typicality)
         # A name for every output, that converters keep.
         return {name: tf.identity(value, name=name) for name, value in outputs.items()}
+
+    @staticmethod
+    def _fit_cells(heat: Any, rows: int, columns: int) -> Any:
+        """Return a map of rows x columns cells with those of the contract: InceptionV3 sees 5 x 5."""
+        cells = math.prod(HEATMAP_SHAPE)
+        if rows * columns == cells:
+            return heat
+        grid = tf.reshape(heat, (-1, rows, columns, 1))
+        return tf.reshape(tf.image.resize(grid, HEATMAP_SHAPE), (-1, cells))
 
     @staticmethod
     def _gradient(logits: Any, hidden: list[Any], weights: list[Any]) -> Any:
@@ -132,13 +162,18 @@ class Deployment(tf.Module):
         return chosen
 
     @staticmethod
-    def _score(pooled: Any, typicality: dict[str, Any]) -> Any:
+    def _score(pooled: Any, typicality: TypicalityArrays) -> Any:
         """Return the typicality (n, 1) of pooled features (n, features), as in training."""
         total = tf.maximum(tf.reduce_sum(pooled, axis=1, keepdims=True), 1e-6)
-        centred = tf.sqrt(tf.maximum(pooled, 0.0) / total) - typicality["mean"]
-        along = tf.matmul(centred, typicality["axes"])
+        centred = tf.sqrt(tf.maximum(pooled, 0.0) / total) - typicality.mean
+        along = tf.matmul(centred, typicality.axes)
         left = tf.reduce_sum(centred**2, axis=1, keepdims=True) - tf.reduce_sum(along**2, axis=1, keepdims=True)
-        return left / float(typicality["rest"])
+        return left / typicality.rest
+
+
+def _read_dense(layer: Any) -> _Dense:
+    kernel, bias = layer.get_weights()
+    return _Dense(np.asarray(kernel), np.asarray(bias))
 
 
 def freeze(deployment: Deployment, *, batch: int | None) -> Any:

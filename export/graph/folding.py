@@ -16,6 +16,8 @@ __all__ = ["fold_batch_norm"]
 
 Array = npt.NDArray[np.float64]
 
+_CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
+
 
 def fold_batch_norm(model: keras.Model) -> keras.Model:
     """Return a copy of a functional model with each batch normalisation inside the convolution that feeds it alone.
@@ -44,27 +46,26 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     return copy
 
 
-def _find_pairs(model: keras.Model) -> dict[str, Any]:
+def _find_pairs(model: keras.Model) -> dict[str, keras.layers.BatchNormalization]:
     """Return the batch normalisation to fold into each convolution, by the convolution's name."""
     readers: dict[str, list[Any]] = {}
     for layer in model.layers:
         for node in layer._inbound_nodes:
             for parent in node.parent_nodes:
                 readers.setdefault(parent.operation.name, []).append(layer)
-    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
-    return {
-        layer.name: readers[layer.name][0]
-        for layer in model.layers
-        if isinstance(layer, kinds)
-        and len(readers.get(layer.name, [])) == 1
-        and isinstance(readers[layer.name][0], keras.layers.BatchNormalization)
-        and layer.activation is keras.activations.linear
-    }
+    pairs = {}
+    for layer in model.layers:
+        following = readers.get(layer.name, [])
+        is_linear = isinstance(layer, _CONVOLUTIONS) and layer.activation is keras.activations.linear
+        if is_linear and len(following) == 1 and isinstance(following[0], keras.layers.BatchNormalization):
+            pairs[layer.name] = following[0]
+    return pairs
 
 
 def _merge(layer: keras.layers.Layer, norm: keras.layers.BatchNormalization) -> list[Array]:
     """Return the layer's weights with the normalisation y = scale x + offset multiplied in; the bias comes last."""
-    mean, variance = (np.asarray(value, np.float64) for value in (norm.moving_mean, norm.moving_variance))
+    mean = np.asarray(norm.moving_mean, np.float64)
+    variance = np.asarray(norm.moving_variance, np.float64)
     scale = 1 / np.sqrt(variance + norm.epsilon)
     if norm.scale:
         scale = scale * np.asarray(norm.gamma, np.float64)

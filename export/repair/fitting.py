@@ -10,11 +10,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from cxr_edge.export.convert.base import QuantizedLayer, Ranges
 from cxr_edge.export.repair import rounding
-from cxr_edge.export.repair.ranges import Ranges
 from cxr_edge.export.repair.simulation import (
     Convolution,
-    QuantizedLayer,
     convolve,
     list_nodes,
     quantize_activations,
@@ -43,6 +42,21 @@ class FitOptions:
     refit_ridge: float | None = None
     rows: int = _MOST_ROWS
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class _Statistics:
+    """What a fit needs to know of groups of a layer's weights.
+
+    `mean` (groups, inputs) is the mean input, `aim` (groups, outputs) the mean wanted output, `covariance` (groups,
+    inputs, inputs) that of the inputs. `residual` (groups, inputs, outputs) is the covariance of the inputs with what
+    the weights leave of the wanted output; None where they are not refitted.
+    """
+
+    mean: Array
+    aim: Array
+    covariance: Array
+    residual: Array | None
 
 
 def fit_layers(
@@ -95,16 +109,15 @@ def _fit_convolution(
     # The channels of a depthwise layer have nothing to do with one another, so few are held at a time.
     blocks = [slice(at, at + _CHANNELS) for at in range(0, len(weights), _CHANNELS)]
     refitted = weights if options.refit_ridge is not None else None
-    parts = [_summarise(convolution, got, wanted, chosen, block, refitted) for block in blocks]
-    middle, aim, covariance, *missing = (np.concatenate(values) for values in zip(*parts, strict=True))
-    if options.refit_ridge is not None:
-        weights = rounding.refit(weights, covariance, *missing, ridge=options.refit_ridge)
+    inputs = _join([_summarise(convolution, got, wanted, chosen, block, refitted) for block in blocks])
+    if options.refit_ridge is not None and inputs.residual is not None:
+        weights = rounding.refit(weights, inputs.covariance, inputs.residual, ridge=options.refit_ridge)
     if options.rounding == "inputs":
-        integers = rounding.round_weights(weights, covariance, scales)
+        integers = rounding.round_weights(weights, inputs.covariance, scales)
     else:
         integers = rounding.nearest(weights, scales)
     kernel = integers * scales[:, None, :]
-    bias = (aim - np.einsum("gi,gio->go", middle, kernel)).reshape(-1)
+    bias = (inputs.aim - np.einsum("gi,gio->go", inputs.mean, kernel)).reshape(-1)
     layer = QuantizedLayer(
         convolution.from_groups(integers).astype(np.int8),
         scales.reshape(-1).astype(np.float32),
@@ -120,27 +133,37 @@ def _summarise(
     places: npt.NDArray[np.int64],
     block: slice,
     refitted: Array | None,
-) -> tuple[Array, ...]:
-    """Return what a fit needs to know of the groups in `block` at some places of the maps.
-
-    That is the mean input (groups, inputs), the mean wanted output (groups, outputs), the covariance of the inputs
-    (groups, inputs, inputs), and where weights are to be refitted, that of the inputs with what these leave of the
-    wanted output (groups, inputs, outputs).
-    """
+) -> _Statistics:
+    """Return the statistics of the groups in `block` at some places of the maps."""
     where = np.unravel_index(places, wanted.shape[:3])
     if convolution.depthwise:
         columns = [tap[where] for tap in taps(convolution.layer, got[..., block])]
-        samples, targets = np.stack(columns, axis=-1).transpose(1, 0, 2), wanted[..., block][where].T[:, :, None]
+        samples = np.stack(columns, axis=-1).transpose(1, 0, 2)
+        targets = wanted[..., block][where].T[:, :, None]
     else:
         columns = [tap[where] for tap in taps(convolution.layer, got)]
-        samples, targets = np.concatenate(columns, axis=1)[None], wanted[where][None]
-    middle, aim = samples.mean(axis=1, dtype=np.float64), targets.mean(axis=1, dtype=np.float64)
-    samples = (samples - middle[:, None]).astype(np.float32)
+        samples = np.concatenate(columns, axis=1)[None]
+        targets = wanted[where][None]
+    mean: Array = samples.mean(axis=1, dtype=np.float64)
+    aim: Array = targets.mean(axis=1, dtype=np.float64)
+    samples = (samples - mean[:, None]).astype(np.float32)
     targets = (targets - aim[:, None]).astype(np.float32)
-    known = middle, aim, _product(samples, samples)
+    covariance = _product(samples, samples)
     if refitted is None:
-        return known
-    return *known, _product(samples, targets - np.matmul(samples, refitted[block].astype(np.float32)))
+        return _Statistics(mean, aim, covariance, None)
+    left = targets - np.matmul(samples, refitted[block].astype(np.float32))
+    return _Statistics(mean, aim, covariance, _product(samples, left))
+
+
+def _join(parts: list[_Statistics]) -> _Statistics:
+    """Return the statistics of blocks of groups as those of all groups."""
+    residuals = [part.residual for part in parts if part.residual is not None]
+    return _Statistics(
+        mean=np.concatenate([part.mean for part in parts]),
+        aim=np.concatenate([part.aim for part in parts]),
+        covariance=np.concatenate([part.covariance for part in parts]),
+        residual=np.concatenate(residuals) if residuals else None,
+    )
 
 
 def _product(left: Maps, right: Maps) -> npt.NDArray[np.float64]:

@@ -8,13 +8,12 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from cxr_edge.export.convert.base import Ranges
 from cxr_edge.export.repair.simulation import list_nodes, quantize_activations, walk
 
-__all__ = ["Ranges", "choose_ranges"]
+__all__ = ["choose_ranges"]
 
 Maps = npt.NDArray[np.float32]
-Ranges = dict[str, tuple[float, float]]
-"""The least and the greatest value of the output of a layer, by its name."""
 
 _BINS = 4096
 _SHARES = np.linspace(1.0, 0.3, 71)
@@ -27,7 +26,7 @@ def choose_ranges(backbone: keras.Model, films: Maps, progress: Callable[[int, i
     back with the least mean squared error. Raises ExportError for a layer that is not simulated.
     """
     nodes = [node for node in list_nodes(backbone) if node.is_quantized]
-    full: Ranges = {node.layer.name: (0.0, 0.0) for node in nodes}
+    full = {node.layer.name: (0.0, 0.0) for node in nodes}
 
     def widen(name: str, values: Maps) -> None:
         low, high = full[name]

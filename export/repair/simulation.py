@@ -7,8 +7,7 @@ rounding, far below one step.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +21,7 @@ from cxr_edge.errors import ExportError
 __all__ = [
     "Convolution",
     "Node",
-    "QuantizedLayer",
     "convolve",
-    "find_layer",
     "list_nodes",
     "quantize_activations",
     "run_node",
@@ -35,15 +32,6 @@ __all__ = [
 
 Maps = npt.NDArray[np.float32]
 _CHUNK = 16
-
-
-@dataclass(frozen=True)
-class QuantizedLayer:
-    """Integer weights in Keras' layout, a scale an output channel, and the float bias to be stored as int32."""
-
-    integers: npt.NDArray[np.int8]
-    scales: npt.NDArray[np.float32]
-    bias: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -75,7 +63,9 @@ class Convolution:
     def __init__(self, layer: Any) -> None:
         self.layer = layer
         self.depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
-        self.kernel, self.bias = (np.asarray(value, np.float64) for value in layer.get_weights())
+        kernel, bias = layer.get_weights()
+        self.kernel: npt.NDArray[np.float64] = np.asarray(kernel, np.float64)
+        self.bias: npt.NDArray[np.float64] = np.asarray(bias, np.float64)
 
     def to_groups(self) -> npt.NDArray[np.float64]:
         """Return the kernel as matrices, one a channel where it is depthwise."""
@@ -89,17 +79,6 @@ class Convolution:
         if self.depthwise:
             return groups[:, :, 0].T.reshape(self.kernel.shape)
         return groups.reshape(self.kernel.shape)
-
-
-def find_layer(name: str, layers: Collection[str]) -> str | None:
-    """Return the layer whose name is in a converter's tensor or operation, as in "backbone_1/Conv1_1/convolution"."""
-    for part in re.split(r"[/;:]", name):
-        # Keras numbers a layer's scope once more when it is called, and a fused ReLU is named after its layer.
-        base = re.sub(r"_\d+$", "", part)
-        for candidate in (part, base, base.removesuffix("_relu")):
-            if candidate in layers:
-                return candidate
-    return None
 
 
 def list_nodes(backbone: keras.Model) -> list[Node]:

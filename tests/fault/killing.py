@@ -88,14 +88,14 @@ class CheckpointWriter:
 
     def write(self, folder: Path, *, version: int) -> None:
         """See `Writer`: the version is the epoch."""
-        from cxr_edge.training.fit import Checkpoint
+        from cxr_edge.training.checkpoint import Checkpoint
 
         weights = [np.full((100, 1000), number + version, np.float32) for number in range(4)]
         Checkpoint(folder / ".checkpoint" / "checkpoint.npz", epoch=version, weights=weights).write("run")
 
     def read(self, folder: Path) -> int:
         """See `Writer`."""
-        from cxr_edge.training.fit import Checkpoint
+        from cxr_edge.training.checkpoint import Checkpoint
 
         if not (folder / ".checkpoint" / "checkpoint.npz").exists():
             return -1

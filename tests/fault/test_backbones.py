@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from cxr_edge.preflight.check import check_artifact
 def test_exports_of_every_backbone_pass_the_check(backbone: str, tmp_path: Path) -> None:
     from PIL import Image
 
-    from cxr_edge.export.convert import litert, onnx
+    from cxr_edge.export.convert.registry import open_converter
     from cxr_edge.export.graph.deployment import Deployment
     from cxr_edge.training.network.model import build_classifier
 
@@ -29,8 +28,8 @@ def test_exports_of_every_backbone_pass_the_check(backbone: str, tmp_path: Path)
     check_artifact((tmp_path / "model.keras").read_bytes(), "keras", "model.keras")
     deployment = Deployment(classifier, None)
     films = np.stack([decoder.to_contract(Image.fromarray(render(seed, "covid").pixels)) for seed in range(4)])
-    converters: dict[str, Any] = {"tflite": litert, "onnx": onnx}
-    for format, converter in converters.items():
+    for format in recipes.FORMATS:
+        converter = open_converter(format)
         plain = converter.convert_float(deployment)
         check_artifact(plain, format, f"model_float32.{format}")
         for name, recipe in recipes.RECIPES.items():

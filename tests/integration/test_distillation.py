@@ -14,8 +14,9 @@ from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import UsageError
 from cxr_edge.phantom.sets import write_folder
 from cxr_edge.training.augment import NONE
+from cxr_edge.training.checkpoint import Checkpoint
 from cxr_edge.training.distillation import DistillationLoss, Teacher, Teachers, start_as
-from cxr_edge.training.fit import Checkpoint, fit
+from cxr_edge.training.fit import fit
 from cxr_edge.training.network.model import build_classifier
 from cxr_edge.training.options import build
 from cxr_edge.training.train import train

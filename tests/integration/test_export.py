@@ -20,8 +20,8 @@ from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import BundleError, ExportError, UsageError
 from cxr_edge.export import conversion, pipeline
 from cxr_edge.export.calibration_set import choose_films
-from cxr_edge.export.convert import litert
-from cxr_edge.export.graph.deployment import Deployment
+from cxr_edge.export.convert.litert import LiteRTConverter
+from cxr_edge.export.graph.deployment import Deployment, TypicalityArrays
 from cxr_edge.export.graph.folding import fold_batch_norm
 from cxr_edge.export.recipes import RECIPES
 from cxr_edge.models import open_model
@@ -236,8 +236,8 @@ def test_a_graph_that_differs_from_keras_is_refused(tiny_bundle: Bundle, pixels:
 
 
 def test_a_graph_that_gives_nan_is_refused(classifier: keras.Model, pixels: np.ndarray) -> None:
-    deployment = Deployment(classifier, {"mean": np.full(1280, np.nan, np.float32)} | _axes())
-    content = litert.convert_float(deployment)
+    deployment = Deployment(classifier, _typicality(mean=np.full(1280, np.nan, np.float32)))
+    content = LiteRTConverter().convert_float(deployment)
     reference = np.asarray(classifier(pixels, training=False))
     with pytest.raises(ExportError, match="gives NaN or infinity in 'typicality'"):
         conversion.check("model_float32.tflite", content, "tflite", RECIPES["float32"], pixels, reference)
@@ -273,5 +273,5 @@ def test_manifest_of_an_export_reads_back_as_it_was(tiny_bundle: Bundle) -> None
     assert dataclasses.replace(Bundle.read(tiny_bundle.path).manifest, metrics={}).labels == ("covid", "noncovid")
 
 
-def _axes() -> dict[str, Any]:
-    return {"axes": np.eye(1280, 16, dtype=np.float32), "rest": 1.0}
+def _typicality(mean: np.ndarray) -> TypicalityArrays:
+    return TypicalityArrays(mean, np.eye(1280, 16, dtype=np.float32), 1.0)

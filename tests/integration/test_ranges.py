@@ -9,7 +9,9 @@ import pytest
 from onnx import numpy_helper
 
 from cxr_edge.bundles.bundle import Bundle
-from cxr_edge.export.convert import flatbuffer, litert, onnx
+from cxr_edge.export.convert import flatbuffer
+from cxr_edge.export.convert.litert import LiteRTConverter
+from cxr_edge.export.convert.onnx import ONNXConverter
 from cxr_edge.export.recipes import RECIPES
 from cxr_edge.export.repair import ranges
 from cxr_edge.export.repair.ranges import choose_ranges
@@ -70,7 +72,7 @@ def test_a_tensor_that_is_always_zero_has_an_empty_range() -> None:
 def test_tflite_takes_a_range(tiny_bundle: Bundle) -> None:
     content = tiny_bundle.artifact_bytes(tiny_bundle.artifact("float32"))
     films = np.random.default_rng(1).integers(0, 256, (2, 224, 224, 3), np.uint8)
-    made = litert.quantize(content, RECIPES["int8"], films, ranges={"block_2_add": (-5.0, 20.5)})
+    made = LiteRTConverter().quantize(content, RECIPES["int8"], films, ranges={"block_2_add": (-5.0, 20.5)})
     scales = {
         tensor.name.decode(): float(tensor.quantization.scale[0])
         for tensor in flatbuffer.read(made).subgraphs[0].tensors
@@ -85,7 +87,7 @@ def test_onnx_takes_a_range(tiny_bundle: Bundle) -> None:
     content = tiny_bundle.artifact_bytes(tiny_bundle.manifest.artifacts["model_float32.onnx"])
     films = np.random.default_rng(1).integers(0, 256, (2, 224, 224, 3), np.uint8)
     made = onnx_format.load_model_from_string(
-        onnx.quantize(content, RECIPES["int8"], films, ranges={"block_2_add": (-5.0, 20.5)})
+        ONNXConverter().quantize(content, RECIPES["int8"], films, ranges={"block_2_add": (-5.0, 20.5)})
     )
     stored = {item.name: item for item in made.graph.initializer}
     found = {

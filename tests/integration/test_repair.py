@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from cxr_edge.errors import ExportError
+from cxr_edge.export.convert.base import find_layer
 from cxr_edge.export.repair import fitting
 from cxr_edge.export.repair.fitting import FitOptions, fit_layers
 from cxr_edge.export.repair.ranges import choose_ranges
 from cxr_edge.export.repair.sensitivity import rank_layers
-from cxr_edge.export.repair.simulation import Convolution, convolve, find_layer, list_nodes, quantize_activations, taps
+from cxr_edge.export.repair.simulation import Convolution, convolve, list_nodes, quantize_activations, taps
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +187,7 @@ def test_a_coarser_layer_ranks_higher(films: np.ndarray, backbone: keras.Model) 
     kernel[0, 0, 0, :] *= 300
     spoiled.get_layer("shrink").set_weights([kernel, bias])
     ranks = [
-        [row["layer"] for row in rank_layers(SmallDeployment(model), films)].index("shrink")
+        [row.layer for row in rank_layers(SmallDeployment(model), films)].index("shrink")
         for model in (backbone, spoiled)
     ]
     assert ranks[1] <= ranks[0]

@@ -20,7 +20,8 @@ from cxr_edge.data.dataset import open_dataset
 from cxr_edge.errors import DataError, TrainingError, UsageError
 from cxr_edge.phantom.sets import write_folder
 from cxr_edge.training.augment import Augmentation
-from cxr_edge.training.fit import Checkpoint, fit
+from cxr_edge.training.checkpoint import Checkpoint
+from cxr_edge.training.fit import fit
 from cxr_edge.training.network.model import build_classifier
 from cxr_edge.training.options import build
 from cxr_edge.training.train import train

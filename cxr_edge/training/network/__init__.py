@@ -1,1 +1,5 @@
-"""The network itself: backbone, head, its frozen part and the features it gives. No data set, no files but weights."""
+"""The classifier's network: backbone and head, the features and activations of its frozen part, its typicality.
+
+What belongs here: what is built from layers, or computed by them for films. What does not: the course of a training
+(`fit`), its losses and targets (`distillation`, `ranking`), and the graph that is exported (`cxr_edge.export.graph`).
+"""

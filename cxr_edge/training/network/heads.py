@@ -57,22 +57,12 @@ def fit_head(
     """
     keras.utils.set_random_seed(options.seed)
     head = build_head(features["train"].shape[1], labels=targets["train"].shape[1], dropout=options.dropout)
-    focal = options.balance == "focal"
-    loss = keras.losses.CategoricalFocalCrossentropy() if focal else keras.losses.BinaryCrossentropy()
-    optimizer = keras.optimizers.Adam(options.learning_rate, weight_decay=options.weight_decay or None)
-    head.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False)
-    weights = TrainingSet(
-        # The weights come from targets and sources; no film is shown.
-        Films(np.empty((len(sources), 0), dtype=np.uint8), targets["train"], sources),
-        balance=options.balance,
-        augmentation=NONE,
-        seed=options.seed,
-    ).weights
+    _compile(head, options)
     stop = keras.callbacks.EarlyStopping("val_loss", patience=options.patience, restore_best_weights=True)
     fitted = head.fit(
         features["train"],
         targets["train"],
-        sample_weight=weights,
+        sample_weight=_weigh(targets["train"], sources, options),
         validation_data=(features["val"], targets["val"]),
         epochs=options.epochs,
         batch_size=options.batch_size,
@@ -81,6 +71,19 @@ def fit_head(
     )
     history = {name: [float(value) for value in values] for name, values in fitted.history.items()}
     return Fitted(head, history, int(np.argmin(history["val_loss"])))
+
+
+def _compile(head: keras.Model, options: HeadOptions) -> None:
+    focal = options.balance == "focal"
+    loss = keras.losses.CategoricalFocalCrossentropy() if focal else keras.losses.BinaryCrossentropy()
+    optimizer = keras.optimizers.Adam(options.learning_rate, weight_decay=options.weight_decay or None)
+    head.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False)
+
+
+def _weigh(targets: Floats, sources: tuple[str, ...], options: HeadOptions) -> Floats:
+    # The weights come from targets and sources; no film is shown.
+    films = Films(np.empty((len(sources), 0), dtype=np.uint8), targets, sources)
+    return TrainingSet(films, balance=options.balance, augmentation=NONE, seed=options.seed).weights
 
 
 def put_head(classifier: keras.Model, head: keras.Model) -> None:

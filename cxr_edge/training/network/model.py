@@ -201,7 +201,8 @@ def _silence_dead_channels(backbone: keras.Model) -> None:
         if not (depthwise or isinstance(convolution, keras.layers.Conv2D)) or convolution.use_bias:
             continue
         dead = np.asarray(layer.moving_variance) < _DEAD_VARIANCE
-        kernel, mean = (np.asarray(weights).copy() for weights in (convolution.kernel, layer.moving_mean))
+        kernel = np.asarray(convolution.kernel).copy()
+        mean = np.asarray(layer.moving_mean).copy()
         kernel[(..., dead, slice(None)) if depthwise else (..., dead)] = 0
         mean[dead] = 0
         convolution.kernel.assign(kernel)

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from cxr_edge.bundles.manifest import Manifest
+from cxr_edge.contract import KERAS_NAME
 from cxr_edge.data.dataset import Dataset
 from cxr_edge.system.about import RESEARCH_ONLY
 
@@ -60,7 +61,7 @@ def _name_teachers(digests: list[str]) -> list[str]:
     if not digests:
         return []
     names = ", ".join(f"`{digest[:16]}…`" for digest in digests)
-    return [f"It learned the mean answer of {len(digests)} other classifiers (SHA-256 of their model.keras: {names})."]
+    return [f"It learned the mean answer of {len(digests)} other classifiers (SHA-256 of their {KERAS_NAME}: {names})."]
 
 
 def _count_films(dataset: Dataset) -> list[str]:
