@@ -10,9 +10,8 @@ from pathlib import Path
 
 from android_demo.apk import pins
 from android_demo.apk.archives import write_entries
-from android_demo.apk.downloads import ROOT, cache_folder, fetch
+from android_demo.apk.downloads import ROOT, fetch
 from android_demo.apk.signatures import Api, read_api
-from android_demo.apk.stubs import write_stubs
 from android_demo.apk.tools import FRAMEWORK_RESOURCES, require, run
 from cxr_edge.system import files
 
@@ -73,7 +72,7 @@ def compile_classes(work: Path, runtimes: Runtimes) -> Path:
     compile_core(work / "core", runtimes)
     base = _link_resources(work)
     sources = sorted([*(_APP / "java").rglob("*.java"), *(work / "generated").rglob("*.java")])
-    _javac(work / "app", sources, (_stub_jar(), work / "core", *runtimes.jars))
+    _javac(work / "app", sources, (fetch(pins.PLATFORM), work / "core", *runtimes.jars))
     return base
 
 
@@ -87,7 +86,7 @@ def compile_app(work: Path, runtimes: Runtimes) -> Path:
         for path in folder.rglob("*.class")
     }
     write_entries(own, classes)
-    _dex(work / "dex.zip", [own, *runtimes.jars], _stub_jar())
+    _dex(work / "dex.zip", [own, *runtimes.jars])
     entries = _entries(base) | _entries(work / "dex.zip")
     write_entries(work / "app.zip", entries)
     return work / "app.zip"
@@ -95,20 +94,10 @@ def compile_app(work: Path, runtimes: Runtimes) -> Path:
 
 def _javac(out: Path, sources: list[Path], classpath: tuple[Path, ...]) -> None:
     require("javac")
-    # The stubs are erased, so generic types of the platform are raw here; all other lint is an error.
-    lint = "-Xlint:all,-rawtypes,-unchecked,-try,-options"
+    lint = "-Xlint:all,-try,-options"
     joined = ":".join(map(str, classpath))
     flags = ["-encoding", "UTF-8", "-g:source,lines", "-implicit:none", lint, "-Werror"]
     run("javac", "--release", _JAVA_RELEASE, *flags, "-cp", joined, "-d", out, *sources)
-
-
-def _stub_jar() -> Path:
-    # Made anew when the way it is made has changed.
-    own = b"".join((Path(__file__).parent / name).read_bytes() for name in ("signatures.py", "stubs.py", "archives.py"))
-    path = cache_folder() / f"android-{MIN_SDK}-stubs-{files.sha256_bytes(own)[:12]}.jar"
-    if not path.is_file():
-        write_stubs(platform_api(), path)
-    return path
 
 
 def _link_resources(work: Path) -> Path:
@@ -123,11 +112,11 @@ def _link_resources(work: Path) -> Path:
     return base
 
 
-def _dex(out: Path, jars: list[Path], stubs: Path) -> None:
-    # D8 knows java.* by the JDK that the compiler belongs to.
+def _dex(out: Path, jars: list[Path]) -> None:
+    # The platform's jar has no java.*, which D8 knows by the JDK that the compiler belongs to.
     home = Path(str(shutil.which("javac"))).resolve().parents[1]
     compiler: list[str | Path] = ["java", "-Xmx1g", "-cp", fetch(pins.BUNDLETOOL), "com.android.tools.r8.D8"]
-    options: list[str | Path] = ["--release", "--min-api", str(MIN_SDK), "--lib", stubs, "--lib", home]
+    options: list[str | Path] = ["--release", "--min-api", str(MIN_SDK), "--lib", fetch(pins.PLATFORM), "--lib", home]
     run(*compiler, *options, "--output", out, *jars)
 
 

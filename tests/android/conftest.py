@@ -28,7 +28,7 @@ def toolchain() -> Runtimes:
     """The runtimes and tools; the tests are skipped, with the reason, only where these cannot be had."""
     try:
         require("java", "javac", "aapt2", "zipalign", "apksigner", "enjarify", "gcc")
-        for pin in (pins.API, pins.BUNDLETOOL, pins.JUNIT, pins.ONNXRUNTIME_JVM):
+        for pin in (pins.API, pins.PLATFORM, pins.BUNDLETOOL, pins.JUNIT, pins.ONNXRUNTIME_JVM):
             fetch(pin)
         return compiler.fetch_runtimes()
     except BuildError as error:
