@@ -18,11 +18,11 @@ from cxr_edge.system import files
 __all__ = [
     "MIN_SDK",
     "TARGET_SDK",
-    "Runtimes",
+    "Dependencies",
     "compile_app",
     "compile_classes",
     "compile_core",
-    "fetch_runtimes",
+    "fetch_dependencies",
     "platform_api",
 ]
 
@@ -36,11 +36,20 @@ _APP = _DEMO / "app" / "src" / "main"
 
 
 @dataclass(frozen=True)
-class Runtimes:
-    """The inference runtimes: the jars of their Java side, and the archives that hold the native one."""
+class Dependencies:
+    """What the app is linked with: the runtimes and Gson.
 
-    jars: tuple[Path, ...]
+    `portable_jars` run on any JVM, `android_jars` on Android alone; `archives` hold the native libraries.
+    """
+
+    portable_jars: tuple[Path, ...]
+    android_jars: tuple[Path, ...]
     archives: tuple[Path, ...]
+
+    @property
+    def jars(self) -> tuple[Path, ...]:
+        """All jars of the app."""
+        return (*self.portable_jars, *self.android_jars)
 
 
 @cache
@@ -49,36 +58,49 @@ def platform_api() -> Api:
     return read_api(fetch(pins.API).read_text(encoding="utf-8"))
 
 
-def fetch_runtimes() -> Runtimes:
-    """Fetch the runtimes and take their jars out of the archives."""
-    archives = tuple(fetch(pin) for pin in (pins.TFLITE, pins.TFLITE_API, pins.ONNXRUNTIME_ANDROID))
-    jars = []
-    for archive in archives:
-        jar = archive.with_suffix(".classes.jar")
-        with zipfile.ZipFile(archive) as opened:
-            files.write_bytes(jar, opened.read("classes.jar"))
-        jars.append(jar)
-    return Runtimes(tuple(jars), archives)
+def fetch_dependencies() -> Dependencies:
+    """Fetch what the app is linked with, and make the jars to compile against."""
+    tflite, tflite_api, onnxruntime = fetch(pins.TFLITE), fetch(pins.TFLITE_API), fetch(pins.ONNXRUNTIME_ANDROID)
+    return Dependencies(
+        portable_jars=(_unpack_jar(tflite), _unpack_jar(tflite_api), _strip_package_annotations(fetch(pins.GSON))),
+        android_jars=(_unpack_jar(onnxruntime),),
+        archives=(tflite, tflite_api, onnxruntime),
+    )
 
 
-def compile_core(out: Path, runtimes: Runtimes) -> None:
+def _unpack_jar(archive: Path) -> Path:
+    jar = archive.with_suffix(".classes.jar")
+    with zipfile.ZipFile(archive) as opened:
+        files.write_bytes(jar, opened.read("classes.jar"))
+    return jar
+
+
+def _strip_package_annotations(jar: Path) -> Path:
+    """Copy a jar without package-info classes, whose annotations are for a checker of sources that phones lack."""
+    stripped = jar.with_suffix(".classes.jar")
+    entries = _entries(jar)
+    write_entries(stripped, {name: entries[name] for name in entries if not name.endswith("/package-info.class")})
+    return stripped
+
+
+def compile_core(out: Path, dependencies: Dependencies) -> None:
     """Compile core/ into class files below `out`. It sees no Android, so it cannot use any."""
-    _javac(out, sorted((_DEMO / "core" / "src" / "main" / "java").rglob("*.java")), runtimes.jars)
+    _javac(out, sorted((_DEMO / "core" / "src" / "main" / "java").rglob("*.java")), dependencies.jars)
 
 
-def compile_classes(work: Path, runtimes: Runtimes) -> Path:
+def compile_classes(work: Path, dependencies: Dependencies) -> Path:
     """Compile core/ and app/ into work/core and work/app; return a zip of the binary manifest and resources."""
     require("javac", "java", "aapt2", str(FRAMEWORK_RESOURCES))
-    compile_core(work / "core", runtimes)
+    compile_core(work / "core", dependencies)
     base = _link_resources(work)
     sources = sorted([*(_APP / "java").rglob("*.java"), *(work / "generated").rglob("*.java")])
-    _javac(work / "app", sources, (fetch(pins.PLATFORM), work / "core", *runtimes.jars))
+    _javac(work / "app", sources, (fetch(pins.PLATFORM), work / "core", *dependencies.jars))
     return base
 
 
-def compile_app(work: Path, runtimes: Runtimes) -> Path:
+def compile_app(work: Path, dependencies: Dependencies) -> Path:
     """Compile all of the app; return a zip of manifest, resources and classes.dex, the same bytes every time."""
-    base = compile_classes(work, runtimes)
+    base = compile_classes(work, dependencies)
     own = work / "own.jar"
     classes = {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -86,7 +108,7 @@ def compile_app(work: Path, runtimes: Runtimes) -> Path:
         for path in folder.rglob("*.class")
     }
     write_entries(own, classes)
-    _dex(work / "dex.zip", [own, *runtimes.jars])
+    _dex(work / "dex.zip", [own, *dependencies.jars])
     entries = _entries(base) | _entries(work / "dex.zip")
     write_entries(work / "app.zip", entries)
     return work / "app.zip"
@@ -104,11 +126,9 @@ def _link_resources(work: Path) -> Path:
     compiled, base, generated = work / "resources.zip", work / "base.zip", work / "generated"
     generated.mkdir(parents=True)
     run("aapt2", "compile", "--dir", _APP / "res", "-o", compiled)
-    run(
-        *("aapt2", "link", "-I", FRAMEWORK_RESOURCES, "--manifest", _APP / "AndroidManifest.xml"),
-        *("--min-sdk-version", str(MIN_SDK), "--target-sdk-version", str(TARGET_SDK)),
-        *("--java", generated, "-o", base, compiled),
-    )
+    inputs: list[str | Path] = ["-I", FRAMEWORK_RESOURCES, "--manifest", _APP / "AndroidManifest.xml", compiled]
+    versions = ["--min-sdk-version", str(MIN_SDK), "--target-sdk-version", str(TARGET_SDK)]
+    run("aapt2", "link", *inputs, *versions, "--java", generated, "-o", base)
     return base
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from android_demo.apk.downloads import Pin
 
-__all__ = ["API", "BUNDLETOOL", "JUNIT", "ONNXRUNTIME_ANDROID", "ONNXRUNTIME_JVM", "PLATFORM", "TFLITE", "TFLITE_API"]
+__all__ = [
+    "API",
+    "BUNDLETOOL",
+    "GSON",
+    "JUNIT",
+    "ONNXRUNTIME_ANDROID",
+    "ONNXRUNTIME_JVM",
+    "PLATFORM",
+    "TFLITE",
+    "TFLITE_API",
+]
 
 API = Pin(
     name="api-29-current.txt",
@@ -60,6 +70,13 @@ ONNXRUNTIME_JVM = Pin(
     source="com.microsoft.onnxruntime:onnxruntime:1.26.0:jar",
     sha256="cf5a48c6f5d07b15f10634b80433ddce8f5892662b1a122bbbc0907f4f442c60",
     note="ONNX Runtime for the tests on this machine; MIT, 42 MB",
+)
+GSON = Pin(
+    name="gson-2.13.2.jar",
+    origin="maven",
+    source="com.google.code.gson:gson:2.13.2:jar",
+    sha256="dd0ce1b55a3ed2080cb70f9c655850cda86c206862310009dcb5e5c95265a5e0",
+    note="Gson, which reads the app's JSON; Apache-2.0",
 )
 JUNIT = Pin(
     name="junit-platform-console-standalone-1.11.4.jar",
