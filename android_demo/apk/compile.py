@@ -10,20 +10,19 @@ from pathlib import Path
 
 from android_demo.apk import pins
 from android_demo.apk.archives import write_entries
-from android_demo.apk.downloads import ROOT, cache_folder, fetch
+from android_demo.apk.downloads import ROOT, fetch
 from android_demo.apk.signatures import Api, read_api
-from android_demo.apk.stubs import write_stubs
 from android_demo.apk.tools import FRAMEWORK_RESOURCES, require, run
 from cxr_edge.system import files
 
 __all__ = [
     "MIN_SDK",
     "TARGET_SDK",
-    "Runtimes",
+    "Dependencies",
     "compile_app",
     "compile_classes",
     "compile_core",
-    "fetch_runtimes",
+    "fetch_dependencies",
     "platform_api",
 ]
 
@@ -37,11 +36,20 @@ _APP = _DEMO / "app" / "src" / "main"
 
 
 @dataclass(frozen=True)
-class Runtimes:
-    """The inference runtimes: the jars of their Java side, and the archives that hold the native one."""
+class Dependencies:
+    """What the app is linked with: the runtimes and Gson.
 
-    jars: tuple[Path, ...]
+    `portable_jars` run on any JVM, `android_jars` on Android alone; `archives` hold the native libraries.
+    """
+
+    portable_jars: tuple[Path, ...]
+    android_jars: tuple[Path, ...]
     archives: tuple[Path, ...]
+
+    @property
+    def jars(self) -> tuple[Path, ...]:
+        """All jars of the app."""
+        return (*self.portable_jars, *self.android_jars)
 
 
 @cache
@@ -50,36 +58,49 @@ def platform_api() -> Api:
     return read_api(fetch(pins.API).read_text(encoding="utf-8"))
 
 
-def fetch_runtimes() -> Runtimes:
-    """Fetch the runtimes and take their jars out of the archives."""
-    archives = tuple(fetch(pin) for pin in (pins.TFLITE, pins.TFLITE_API, pins.ONNXRUNTIME_ANDROID))
-    jars = []
-    for archive in archives:
-        jar = archive.with_suffix(".classes.jar")
-        with zipfile.ZipFile(archive) as opened:
-            files.write_bytes(jar, opened.read("classes.jar"))
-        jars.append(jar)
-    return Runtimes(tuple(jars), archives)
+def fetch_dependencies() -> Dependencies:
+    """Fetch what the app is linked with, and make the jars to compile against."""
+    tflite, tflite_api, onnxruntime = fetch(pins.TFLITE), fetch(pins.TFLITE_API), fetch(pins.ONNXRUNTIME_ANDROID)
+    return Dependencies(
+        portable_jars=(_unpack_jar(tflite), _unpack_jar(tflite_api), _strip_package_annotations(fetch(pins.GSON))),
+        android_jars=(_unpack_jar(onnxruntime),),
+        archives=(tflite, tflite_api, onnxruntime),
+    )
 
 
-def compile_core(out: Path, runtimes: Runtimes) -> None:
+def _unpack_jar(archive: Path) -> Path:
+    jar = archive.with_suffix(".classes.jar")
+    with zipfile.ZipFile(archive) as opened:
+        files.write_bytes(jar, opened.read("classes.jar"))
+    return jar
+
+
+def _strip_package_annotations(jar: Path) -> Path:
+    """Copy a jar without package-info classes, whose annotations are for a checker of sources that phones lack."""
+    stripped = jar.with_suffix(".classes.jar")
+    entries = _entries(jar)
+    write_entries(stripped, {name: entries[name] for name in entries if not name.endswith("/package-info.class")})
+    return stripped
+
+
+def compile_core(out: Path, dependencies: Dependencies) -> None:
     """Compile core/ into class files below `out`. It sees no Android, so it cannot use any."""
-    _javac(out, sorted((_DEMO / "core" / "src" / "main" / "java").rglob("*.java")), runtimes.jars)
+    _javac(out, sorted((_DEMO / "core" / "src" / "main" / "java").rglob("*.java")), dependencies.jars)
 
 
-def compile_classes(work: Path, runtimes: Runtimes) -> Path:
+def compile_classes(work: Path, dependencies: Dependencies) -> Path:
     """Compile core/ and app/ into work/core and work/app; return a zip of the binary manifest and resources."""
     require("javac", "java", "aapt2", str(FRAMEWORK_RESOURCES))
-    compile_core(work / "core", runtimes)
+    compile_core(work / "core", dependencies)
     base = _link_resources(work)
     sources = sorted([*(_APP / "java").rglob("*.java"), *(work / "generated").rglob("*.java")])
-    _javac(work / "app", sources, (_stub_jar(), work / "core", *runtimes.jars))
+    _javac(work / "app", sources, (fetch(pins.PLATFORM), work / "core", *dependencies.jars))
     return base
 
 
-def compile_app(work: Path, runtimes: Runtimes) -> Path:
+def compile_app(work: Path, dependencies: Dependencies) -> Path:
     """Compile all of the app; return a zip of manifest, resources and classes.dex, the same bytes every time."""
-    base = compile_classes(work, runtimes)
+    base = compile_classes(work, dependencies)
     own = work / "own.jar"
     classes = {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -87,7 +108,7 @@ def compile_app(work: Path, runtimes: Runtimes) -> Path:
         for path in folder.rglob("*.class")
     }
     write_entries(own, classes)
-    _dex(work / "dex.zip", [own, *runtimes.jars], _stub_jar())
+    _dex(work / "dex.zip", [own, *dependencies.jars])
     entries = _entries(base) | _entries(work / "dex.zip")
     write_entries(work / "app.zip", entries)
     return work / "app.zip"
@@ -95,39 +116,27 @@ def compile_app(work: Path, runtimes: Runtimes) -> Path:
 
 def _javac(out: Path, sources: list[Path], classpath: tuple[Path, ...]) -> None:
     require("javac")
-    # The stubs are erased, so generic types of the platform are raw here; all other lint is an error.
-    lint = "-Xlint:all,-rawtypes,-unchecked,-try,-options"
+    lint = "-Xlint:all,-try,-options"
     joined = ":".join(map(str, classpath))
     flags = ["-encoding", "UTF-8", "-g:source,lines", "-implicit:none", lint, "-Werror"]
     run("javac", "--release", _JAVA_RELEASE, *flags, "-cp", joined, "-d", out, *sources)
-
-
-def _stub_jar() -> Path:
-    # Made anew when the way it is made has changed.
-    own = b"".join((Path(__file__).parent / name).read_bytes() for name in ("signatures.py", "stubs.py", "archives.py"))
-    path = cache_folder() / f"android-{MIN_SDK}-stubs-{files.sha256_bytes(own)[:12]}.jar"
-    if not path.is_file():
-        write_stubs(platform_api(), path)
-    return path
 
 
 def _link_resources(work: Path) -> Path:
     compiled, base, generated = work / "resources.zip", work / "base.zip", work / "generated"
     generated.mkdir(parents=True)
     run("aapt2", "compile", "--dir", _APP / "res", "-o", compiled)
-    run(
-        *("aapt2", "link", "-I", FRAMEWORK_RESOURCES, "--manifest", _APP / "AndroidManifest.xml"),
-        *("--min-sdk-version", str(MIN_SDK), "--target-sdk-version", str(TARGET_SDK)),
-        *("--java", generated, "-o", base, compiled),
-    )
+    inputs: list[str | Path] = ["-I", FRAMEWORK_RESOURCES, "--manifest", _APP / "AndroidManifest.xml", compiled]
+    versions = ["--min-sdk-version", str(MIN_SDK), "--target-sdk-version", str(TARGET_SDK)]
+    run("aapt2", "link", *inputs, *versions, "--java", generated, "-o", base)
     return base
 
 
-def _dex(out: Path, jars: list[Path], stubs: Path) -> None:
-    # D8 knows java.* by the JDK that the compiler belongs to.
+def _dex(out: Path, jars: list[Path]) -> None:
+    # The platform's jar has no java.*, which D8 knows by the JDK that the compiler belongs to.
     home = Path(str(shutil.which("javac"))).resolve().parents[1]
     compiler: list[str | Path] = ["java", "-Xmx1g", "-cp", fetch(pins.BUNDLETOOL), "com.android.tools.r8.D8"]
-    options: list[str | Path] = ["--release", "--min-api", str(MIN_SDK), "--lib", stubs, "--lib", home]
+    options: list[str | Path] = ["--release", "--min-api", str(MIN_SDK), "--lib", fetch(pins.PLATFORM), "--lib", home]
     run(*compiler, *options, "--output", out, *jars)
 
 

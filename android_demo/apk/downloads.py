@@ -62,11 +62,9 @@ def fetch(pin: Pin) -> Path:
 def _from_maven(pin: Pin, folder: Path) -> bytes:
     require("java", "mvn")
     # The version of the plugin is pinned too; a repository of its own keeps the user's as it is.
-    run(
-        *("mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy"),
-        *(f"-Dartifact={pin.source}", f"-DoutputDirectory={folder / 'out'}"),
-        f"-Dmaven.repo.local={cache_folder() / 'maven'}",
-    )
+    goal = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy"
+    places = [f"-DoutputDirectory={folder / 'out'}", f"-Dmaven.repo.local={cache_folder() / 'maven'}"]
+    run("mvn", "-q", "-B", goal, f"-Dartifact={pin.source}", *places)
     return _only(folder / "out").read_bytes()
 
 

@@ -1,15 +1,17 @@
-"""What a native library offers and how its parts must lie in memory (ELF-64, little-endian)."""
+"""What a native library offers and how its parts must lie in memory, read by pyelftools."""
 
 from __future__ import annotations
 
-import struct
+import io
 from dataclasses import dataclass
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 __all__ = ["Library", "read_library"]
 
-_LOAD = 1
-_DYNSYM = 11
-_MACHINES = {183: "arm64-v8a", 62: "x86_64"}
+_ABIS = {"EM_AARCH64": "arm64-v8a", "EM_X86_64": "x86_64"}
 
 
 @dataclass(frozen=True)
@@ -24,33 +26,20 @@ class Library:
 
 def read_library(content: bytes) -> Library:
     """Read a shared library. Raises ValueError for another kind of file."""
-    if content[:6] != b"\x7fELF\x02\x01":
-        raise ValueError("no 64-bit ELF file")
-    machine, program_at, section_at, program_count, section_count = _header(content)
-    segments = [struct.unpack_from("<IIQQQQQQ", content, program_at + 56 * index) for index in range(program_count)]
-    sections = [struct.unpack_from("<IIQQQQIIQQ", content, section_at + 64 * index) for index in range(section_count)]
-    defined: set[str] = set()
-    imported: set[str] = set()
-    for section in sections:
-        if section[1] == _DYNSYM:
-            _read_symbols(content, section, sections[section[6]], defined, imported)
-    alignment = min(segment[7] for segment in segments if segment[0] == _LOAD)
-    abi = _MACHINES.get(machine, f"machine {machine}")
-    return Library(abi, alignment, frozenset(defined), frozenset(imported))
-
-
-def _header(content: bytes) -> tuple[int, int, int, int, int]:
-    _, machine, _, _, program_at, section_at, _, _, _, program_count, _, section_count, _ = struct.unpack_from(
-        "<HHIQQQIHHHHHH", content, 16
+    try:
+        elf = ELFFile(io.BytesIO(content))
+    except ELFError as error:
+        raise ValueError("not an ELF file") from error
+    symbols: set[str] = set()
+    imports: set[str] = set()
+    for section in elf.iter_sections("SHT_DYNSYM"):
+        if not isinstance(section, SymbolTableSection):
+            continue
+        for symbol in section.iter_symbols():
+            (imports if symbol["st_shndx"] == "SHN_UNDEF" else symbols).add(symbol.name)
+    return Library(
+        abi=_ABIS.get(elf["e_machine"], str(elf["e_machine"])),
+        alignment=min(segment["p_align"] for segment in elf.iter_segments("PT_LOAD")),
+        symbols=frozenset(symbols - {""}),
+        imports=frozenset(imports - {""}),
     )
-    return machine, program_at, section_at, program_count, section_count
-
-
-def _read_symbols(
-    content: bytes, section: tuple[int, ...], names: tuple[int, ...], defined: set[str], imported: set[str]
-) -> None:
-    table = content[section[4] : section[4] + section[5]]
-    for name, _, _, home, _, _ in struct.iter_unpack("<IBBHQQ", table):
-        if name:
-            start = names[4] + name
-            (defined if home else imported).add(content[start : content.index(b"\0", start)].decode())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from android_demo.apk.archives import write_entries
-from android_demo.apk.compile import MIN_SDK, Runtimes, compile_app, fetch_runtimes
+from android_demo.apk.compile import MIN_SDK, Dependencies, compile_app, fetch_dependencies
 from android_demo.apk.downloads import ROOT, cache_folder
 from android_demo.apk.tools import BuildError, require, run
 from cxr_edge.bundles.bundle import Bundle
@@ -40,10 +40,11 @@ def build(bundle: Bundle, out: Path, *, artifacts: tuple[str, ...] = (), abis: t
     assets = _assets(bundle, choose_artifacts(bundle, artifacts))
     require("java", "zipalign", "apksigner", "keytool")
     files.prepare_folder(out)
-    runtimes = fetch_runtimes()
+    dependencies = fetch_dependencies()
     with tempfile.TemporaryDirectory(prefix="cxr-edge-apk-") as folder:
-        compiled = _read_zip(compile_app(Path(folder), runtimes))
-        return [_package(abi, out, Path(folder), compiled | assets | _libraries(runtimes, abi)) for abi in abis]
+        compiled = _read_zip(compile_app(Path(folder), dependencies))
+        common = compiled | assets
+        return [_package(abi, out, Path(folder), common | _libraries(dependencies, abi)) for abi in abis]
 
 
 def choose_artifacts(bundle: Bundle, names: tuple[str, ...]) -> list[Artifact]:
@@ -75,9 +76,9 @@ def _assets(bundle: Bundle, artifacts: list[Artifact]) -> dict[str, bytes]:
     return found
 
 
-def _libraries(runtimes: Runtimes, abi: str) -> dict[str, bytes]:
+def _libraries(dependencies: Dependencies, abi: str) -> dict[str, bytes]:
     found = {}
-    for archive in runtimes.archives:
+    for archive in dependencies.archives:
         with zipfile.ZipFile(archive) as opened:
             for name in opened.namelist():
                 if name.startswith(f"jni/{abi}/") and name.endswith(".so"):
@@ -93,11 +94,10 @@ def _package(abi: str, out: Path, work: Path, entries: dict[str, bytes]) -> Apk:
     write_entries(packed, entries, stored=lambda entry: entry == "resources.arsc")
     aligned, signed = work / f"{name}-aligned.apk", work / f"{name}-signed.apk"
     run("zipalign", "-f", "4", packed, aligned)
-    run(
-        *("apksigner", "sign", "--ks", _debug_key(), "--ks-pass", f"pass:{_KEY_PASSWORD}"),
-        # The first scheme is for phones older than this app runs on.
-        *("--v1-signing-enabled", "false", "--min-sdk-version", str(MIN_SDK), "--out", signed, aligned),
-    )
+    key: list[str | Path] = ["--ks", _debug_key(), "--ks-pass", f"pass:{_KEY_PASSWORD}"]
+    # The first scheme is for phones older than this app runs on.
+    schemes = ["--v1-signing-enabled", "false", "--min-sdk-version", str(MIN_SDK)]
+    run("apksigner", "sign", *key, *schemes, "--out", signed, aligned)
     run("apksigner", "verify", "--min-sdk-version", str(MIN_SDK), signed)
     files.write_bytes(apk.unsigned, aligned.read_bytes())
     files.write_bytes(apk.signed, signed.read_bytes())
@@ -111,11 +111,10 @@ def _debug_key() -> Path:
         say(f"apk: making a debug key for signing, {path}; whoever publishes an app needs a key of their own")
         with tempfile.TemporaryDirectory(prefix="key-", dir=path.parent) as folder:
             staged = Path(folder) / path.name
-            run(
-                *("keytool", "-genkeypair", "-keystore", staged, "-storetype", "PKCS12", "-alias", "debug"),
-                *("-storepass", _KEY_PASSWORD, "-keyalg", "RSA", "-keysize", "3072", "-validity", "10000"),
-                *("-dname", "CN=cxr-edge debug"),
-            )
+            store: list[str | Path] = ["-keystore", staged, "-storetype", "PKCS12", "-storepass", _KEY_PASSWORD]
+            key = ["-alias", "debug", "-dname", "CN=cxr-edge debug"]
+            algorithm = ["-keyalg", "RSA", "-keysize", "3072", "-validity", "10000"]
+            run("keytool", "-genkeypair", *store, *key, *algorithm)
             staged.replace(path)
     return path
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from android_demo.apk.downloads import Pin
 
-__all__ = ["API", "BUNDLETOOL", "JUNIT", "ONNXRUNTIME_ANDROID", "ONNXRUNTIME_JVM", "TFLITE", "TFLITE_API"]
+__all__ = [
+    "API",
+    "BUNDLETOOL",
+    "GSON",
+    "JUNIT",
+    "ONNXRUNTIME_ANDROID",
+    "ONNXRUNTIME_JVM",
+    "PLATFORM",
+    "TFLITE",
+    "TFLITE_API",
+]
 
 API = Pin(
     name="api-29-current.txt",
@@ -13,6 +23,14 @@ API = Pin(
     member="api/current.txt",
     sha256="542d4115065177ec3872f4de3757d1d5607411c918ce433e0024713fd8009aee",
     note="the public interface of Android 10, API 29; Apache-2.0, 45 MB",
+)
+# It holds what no app may call, too: checks.py refuses an app that names anything outside of the interface above.
+PLATFORM = Pin(
+    name="android-all-10-robolectric-5803371.jar",
+    origin="maven",
+    source="org.robolectric:android-all:10-robolectric-5803371:jar",
+    sha256="a0ad701eedd47bdaefbac1c2cc80dd400c0adea3cccd8a3ad286f79da1ca294c",
+    note="Android 10's own classes, which the app is compiled against; Apache-2.0, 131 MB",
 )
 # Of this wheel only the jar is used: it carries D8, the compiler to Android's bytecode, which Debian lacks.
 BUNDLETOOL = Pin(
@@ -52,6 +70,13 @@ ONNXRUNTIME_JVM = Pin(
     source="com.microsoft.onnxruntime:onnxruntime:1.26.0:jar",
     sha256="cf5a48c6f5d07b15f10634b80433ddce8f5892662b1a122bbbc0907f4f442c60",
     note="ONNX Runtime for the tests on this machine; MIT, 42 MB",
+)
+GSON = Pin(
+    name="gson-2.13.2.jar",
+    origin="maven",
+    source="com.google.code.gson:gson:2.13.2:jar",
+    sha256="dd0ce1b55a3ed2080cb70f9c655850cda86c206862310009dcb5e5c95265a5e0",
+    note="Gson, which reads the app's JSON; Apache-2.0",
 )
 JUNIT = Pin(
     name="junit-platform-console-standalone-1.11.4.jar",

@@ -1,6 +1,6 @@
 """Android's public interface, from the text file `api/current.txt` in which the platform itself states it.
 
-Types come out erased and in the JVM's spelling, which is all that a compiler and a check of calls need.
+Types come out erased and in the JVM's spelling, as bytecode names them.
 """
 
 from __future__ import annotations
@@ -23,16 +23,10 @@ _OBJECT = "java/lang/Object"
 
 @dataclass(frozen=True)
 class Member:
-    """A method (constructors are called <init>) or field: name, JVM descriptor, modifiers, a constant's source text.
-
-    A method of any number of arguments has the modifier "varargs". `throws` are binary names.
-    """
+    """A method (constructors are called <init>) or field: its name and JVM descriptor."""
 
     name: str
     descriptor: str
-    modifiers: frozenset[str]
-    constant: str | None = None
-    throws: tuple[str, ...] = ()
 
 
 @dataclass
@@ -41,7 +35,6 @@ class ApiClass:
 
     name: str
     kind: str
-    modifiers: frozenset[str]
     superclass: str | None = _OBJECT
     interfaces: tuple[str, ...] = ()
     methods: list[Member] = field(default_factory=list)
@@ -120,13 +113,12 @@ class _Reader:
         scope = self._scope(name)
         supers = [self._erase(item, scope)[1:-1] for item in extends]
         interfaces = [self._erase(item, scope)[1:-1] for item in implements]
-        modifiers = frozenset(words[: words.index(kind)]) & _MODIFIERS
         if kind == "interface":
-            return ApiClass(name, kind, modifiers, _OBJECT, (*supers, *interfaces))
+            return ApiClass(name, kind, _OBJECT, (*supers, *interfaces))
         if kind == "@interface":
-            return ApiClass(name, kind, modifiers, _OBJECT, ("java/lang/annotation/Annotation",))
+            return ApiClass(name, kind, _OBJECT, ("java/lang/annotation/Annotation",))
         root = None if name == _OBJECT else "java/lang/Enum" if kind == "enum" else _OBJECT
-        return ApiClass(name, kind, modifiers, supers[0] if supers else root, tuple(interfaces))
+        return ApiClass(name, kind, supers[0] if supers else root, tuple(interfaces))
 
     def _read_members(self, own: ApiClass, number: int) -> None:
         while (raw := self._lines[number].strip()) != "}":
@@ -146,23 +138,17 @@ class _Reader:
         if (start := head.find("<")) >= 0 and set(head[:start].split()) <= _MODIFIERS:
             scope = scope | self._read_variables(head[start:], scope)
             head = head[:start] + _after_generics(head[start:])
-        modifiers, words = _split_modifiers(_without_generics(head).split())
-        parameters, _, thrown = _without_generics(tail).partition(")")
+        parameters = _without_generics(tail).partition(")")[0]
         joined = "".join(self._erase(_type_of(part), scope) for part in parameters.split(","))
-        if "..." in parameters:
-            modifiers |= {"varargs"}
-        names = thrown.partition("throws ")[2].rstrip("; ").split(",")
-        throws = tuple(self._erase(name, scope)[1:-1] for name in names if name)
         if keyword == "ctor":
-            return Member("<init>", f"({joined})V", modifiers, None, throws)
-        return Member(words[-1], f"({joined}){self._erase(words[-2], scope)}", modifiers, None, throws)
+            return Member("<init>", f"({joined})V")
+        *_, returned, name = _without_generics(head).split()
+        return Member(name, f"({joined}){self._erase(returned, scope)}")
 
     def _read_field(self, own: ApiClass, text: str) -> Member:
-        declared, _, constant = text.partition(" = ")
-        modifiers, words = _split_modifiers(_without_generics(declared.rstrip(";")).split())
-        # A number's other spelling follows as a comment, which may hold a semicolon: 59; // 0x003b ';'
-        value = (constant.rpartition('";')[0] + '"' if constant[:1] == '"' else constant.partition(";")[0]) or None
-        return Member(words[-1], self._erase(words[-2], self._scope(own.name)), modifiers, value)
+        declared = text.partition(" = ")[0].rstrip(";")
+        *_, kind, name = _without_generics(declared).split()
+        return Member(name, self._erase(kind, self._scope(own.name)))
 
     def _scope(self, name: str) -> dict[str, str]:
         """Return the erasures of the type variables that hold in a class, its outer ones' included."""
@@ -196,10 +182,6 @@ class _Reader:
 def _strip_header(line: str) -> str:
     # @interface is a kind, not an annotation.
     return _ANNOTATION.sub("", line.replace("@interface", "\0")).replace("\0", "@interface")
-
-
-def _split_modifiers(words: list[str]) -> tuple[frozenset[str], list[str]]:
-    return frozenset(words) & _MODIFIERS, [word for word in words if word not in _MODIFIERS]
 
 
 def _clauses(words: list[str]) -> tuple[list[str], list[str]]:
@@ -252,7 +234,6 @@ def _split_top(text: str, separator: str = ",") -> list[str]:
 
 
 def _enum_methods(own: ApiClass) -> list[Member]:
-    static = frozenset({"public", "static"})
     known = {(item.name, item.descriptor) for item in own.methods}
     wanted = [("values", f"()[L{own.name};"), ("valueOf", f"(Ljava/lang/String;)L{own.name};")]
-    return [Member(name, descriptor, static) for name, descriptor in wanted if (name, descriptor) not in known]
+    return [Member(name, descriptor) for name, descriptor in wanted if (name, descriptor) not in known]

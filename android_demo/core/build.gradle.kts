@@ -18,6 +18,7 @@ android {
 }
 
 dependencies {
+    implementation(libs.gson)
     api(libs.onnxruntime)
     api(libs.tensorflow.lite)
 }

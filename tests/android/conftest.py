@@ -12,7 +12,7 @@ import pytest
 from android_demo.apk import compile as compiler
 from android_demo.apk import package, pins
 from android_demo.apk.archives import write_entries
-from android_demo.apk.compile import Runtimes
+from android_demo.apk.compile import Dependencies
 from android_demo.apk.downloads import fetch
 from android_demo.apk.tools import BuildError, require, run
 from cxr_edge.bundles.bundle import Bundle
@@ -24,13 +24,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def toolchain() -> Runtimes:
-    """The runtimes and tools; the tests are skipped, with the reason, only where these cannot be had."""
+def toolchain() -> Dependencies:
+    """What the app is linked with; the tests are skipped, with the reason, only where it or a tool cannot be had."""
     try:
         require("java", "javac", "aapt2", "zipalign", "apksigner", "enjarify", "gcc")
-        for pin in (pins.API, pins.BUNDLETOOL, pins.JUNIT, pins.ONNXRUNTIME_JVM):
+        for pin in (pins.API, pins.PLATFORM, pins.BUNDLETOOL, pins.JUNIT, pins.ONNXRUNTIME_JVM):
             fetch(pin)
-        return compiler.fetch_runtimes()
+        return compiler.fetch_dependencies()
     except BuildError as error:
         pytest.skip(f"the Android build cannot get what it needs: {error}")
 
@@ -45,7 +45,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 @pytest.fixture(scope="session")
-def apks(toolchain: Runtimes, exported: Bundle, tmp_path_factory: pytest.TempPathFactory) -> list[package.Apk]:
+def apks(toolchain: Dependencies, exported: Bundle, tmp_path_factory: pytest.TempPathFactory) -> list[package.Apk]:
     """The APKs, built from the exported bundle as `make apk` builds them."""
     return package.build(exported, tmp_path_factory.mktemp("apk"))
 
@@ -90,7 +90,7 @@ def tflite_folder(apk: package.Apk, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def compiled(toolchain: Runtimes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compiled(toolchain: Dependencies, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with core/ as javac compiles it, in core/, and the JUnit tests, in tests/."""
     work = tmp_path_factory.mktemp("compiled")
     compiler.compile_core(work / "core", toolchain)
@@ -100,17 +100,17 @@ def compiled(toolchain: Runtimes, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="session")
 def compiled_run(
-    compiled: Path, toolchain: Runtimes, case_folder: Path, tflite_folder: Path, real_folder: Path | None
+    compiled: Path, toolchain: Dependencies, case_folder: Path, tflite_folder: Path, real_folder: Path | None
 ) -> jvm.JvmRun:
     """The JUnit tests on core/ as javac compiles it."""
-    classpath = (compiled / "core", fetch(pins.ONNXRUNTIME_JVM), *toolchain.jars[:2])
+    classpath = (compiled / "core", fetch(pins.ONNXRUNTIME_JVM), *toolchain.portable_jars)
     return jvm.run_tests(compiled, classpath, case_folder, libraries=tflite_folder, real=real_folder is not None)
 
 
 @pytest.fixture(scope="session")
 def packaged_run(
     compiled: Path,
-    toolchain: Runtimes,
+    toolchain: Dependencies,
     apk: package.Apk,
     case_folder: Path,
     tflite_folder: Path,
@@ -125,13 +125,13 @@ def packaged_run(
         write_entries(
             own, {name: archive.read(name) for name in archive.namelist() if name.startswith("cxredge/core/")}
         )
-    classpath = (own, fetch(pins.ONNXRUNTIME_JVM), *toolchain.jars[:2])
+    classpath = (own, fetch(pins.ONNXRUNTIME_JVM), *toolchain.portable_jars)
     return jvm.run_tests(compiled, classpath, case_folder, libraries=tflite_folder, real=real_folder is not None)
 
 
 @pytest.fixture(scope="session")
 def screen_run(
-    toolchain: Runtimes,
+    toolchain: Dependencies,
     apk: package.Apk,
     case_folder: Path,
     tflite_folder: Path,

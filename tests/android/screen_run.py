@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from android_demo.apk import pins
-from android_demo.apk.compile import Runtimes
+from android_demo.apk.compile import Dependencies
 from android_demo.apk.downloads import ROOT, cache_folder, fetch
 from android_demo.apk.tools import BuildError, require, run
 from cxr_edge import models
@@ -78,12 +78,12 @@ def write_cases(bundle: Bundle, folder: Path) -> None:
 
 
 def run_screen_tests(
-    work: Path, classes: Path, runtimes: Runtimes, apk: Path, cases: Path, libraries: Path
+    work: Path, classes: Path, dependencies: Dependencies, apk: Path, cases: Path, libraries: Path
 ) -> ScreenRun:
     """Compile and run ScreenTest on the app's classes, with the resources and assets of the APK."""
     jars = fetch_jars()
     listed = sorted(path for path in jars.glob("*.jar") if path.name not in (_PLATFORM, _NEWEST_PLATFORM))
-    own = (classes / "core", classes / "app", fetch(pins.ONNXRUNTIME_JVM), *runtimes.jars[:2])
+    own = (classes / "core", classes / "app", fetch(pins.ONNXRUNTIME_JVM), *dependencies.portable_jars)
     classpath = [work / "tests", *own, *listed, jars / _PLATFORM]
     joined = ":".join(map(str, classpath))
     run("javac", "--release", "11", "-nowarn", "-cp", joined, "-d", work / "tests", *sorted(_TESTS.rglob("*.java")))

@@ -106,6 +106,8 @@ def test_check_finds_a_call_that_api_29_lacks(dex: Dex) -> None:
     for owner, name, descriptor in (
         ("java/io/InputStream", "readAllBytes", "()[B"),
         ("cxredge/demo/MainActivity", "getDisplay", "()Landroid/view/Display;"),
+        # Android has it, and javac would take it, but no app may call it.
+        ("android/content/Context", "getUserId", "()I"),
     ):
         changed = Dex(dex.classes, dex.types, (*dex.methods, Reference(owner, name, descriptor)), dex.fields)
         assert checks.find_missing_calls(dex, platform_api()) == []

@@ -1,14 +1,10 @@
-"""Android's interface as it is read, and the stubs that are compiled against, on a few lines of it."""
+"""Android's interface as it is read, on a few lines of it."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
 from android_demo.apk.signatures import Api, read_api
-from android_demo.apk.stubs import write_stubs
-from android_demo.apk.tools import BuildError, run
 
 TEXT = """\
 // Signature format: 2.0
@@ -87,29 +83,6 @@ def test_inherited_methods_are_found_and_constructors_are_not(api: Api) -> None:
     assert not api.has_method("a/b/Box", "close", "()I")
 
 
-def test_javac_compiles_against_the_stubs(api: Api, toolchain: object, tmp_path: Path) -> None:
-    write_stubs(api, tmp_path / "stubs.jar")
-    source = tmp_path / "User.java"
-    source.write_text(
-        "class User implements a.b.Box.Listener {\n"
-        "  public void done(a.b.Box.Kind kind) {}\n"
-        "  static void use(a.b.Shape shape) throws java.io.IOException {\n"
-        "    new a.b.Box(shape, 1, 2).get(null);\n"
-        "    switch (';') { case a.b.Box.MARK: break; }\n"
-        "    final String text = a.b.Box.NAME + a.b.Box.BIG;\n"
-        "  }\n"
-        "}\n"
-    )
-    run("javac", "--release", "11", "-cp", tmp_path / "stubs.jar", "-d", tmp_path, source)
-    constants = run("javap", "-constants", "-cp", tmp_path / "stubs.jar", "a.b.Box")
-    assert 'NAME = "a;b"' in constants
-    assert "MARK = ';'" in constants
-    assert "BIG = -9223372036854775808l" in constants
-
-
-def test_javac_refuses_what_the_stubs_do_not_have(api: Api, toolchain: object, tmp_path: Path) -> None:
-    write_stubs(api, tmp_path / "stubs.jar")
-    source = tmp_path / "User.java"
-    source.write_text("class User { void use(a.b.Box box) { box.missing(); } }\n")
-    with pytest.raises(BuildError, match="cannot find symbol"):
-        run("javac", "--release", "11", "-cp", tmp_path / "stubs.jar", "-d", tmp_path, source)
+def test_fields_have_the_type_that_stands_before_their_name(api: Api) -> None:
+    for name, descriptor in (("NAME", "Ljava/lang/String;"), ("MARK", "C"), ("BIG", "J"), ("NONE", "F")):
+        assert api.has_field("a/b/Box", name, descriptor)

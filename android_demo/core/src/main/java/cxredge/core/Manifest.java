@@ -122,11 +122,7 @@ public final class Manifest {
         }
 
         double number(String key) throws CoreException {
-            double found = get(key, Double.class);
-            if (Double.isInfinite(found)) {
-                throw fault(key, "must be a finite number");
-            }
-            return found;
+            return get(key, Double.class);
         }
 
         Map<?, ?> object(String key) throws CoreException {
