@@ -1,6 +1,6 @@
 """Worker processes of this machine, a task at a time each.
 
-Not concurrent.futures: when one process of its pool dies, all tasks are lost (docs/adr/0018-own-parts.md).
+Not concurrent.futures: when one process of its pool dies, all tasks are lost (ADR 19).
 """
 
 from __future__ import annotations

@@ -16,11 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from cxr_edge.bundles import trust
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.contract import KERAS_NAME, Pixels
 from cxr_edge.errors import UsageError
-from cxr_edge.models import open_model
+from cxr_edge.models import read_model
 from cxr_edge.runtimes.keras import load_model
 from cxr_edge.training.network.frozen_backbone import Front
 
@@ -82,13 +81,13 @@ class Teachers:
 
 def start_as(student: keras.Model, teacher: Bundle) -> None:
     """Give the student a teacher's weights. Raises UsageError where these are a stranger's, or of another network."""
-    artifact = teacher.artifact(KERAS_NAME)
-    if not trust.is_ours(artifact.sha256):
+    model = read_model(teacher, teacher.artifact(KERAS_NAME))
+    if not model.trusted:
         raise UsageError(
             f"--teacher {teacher.path}: was not made here, and the student starts as a copy of the first teacher; "
             "name one first that was"
         )
-    weights = load_model(teacher.artifact_bytes(artifact), name=artifact.name).get_weights()
+    weights = load_model(model.content, name=model.name).get_weights()
     if [value.shape for value in weights] != [value.shape for value in student.get_weights()]:
         raise UsageError(
             f"--teacher {teacher.path}: is {teacher.manifest.architecture}, and the student starts as a copy of the "
@@ -98,11 +97,11 @@ def start_as(student: keras.Model, teacher: Bundle) -> None:
 
 
 def _open(bundle: Bundle) -> Classifier:
-    artifact = bundle.artifact(KERAS_NAME)
-    if trust.is_ours(artifact.sha256):
+    model = read_model(bundle, bundle.artifact(KERAS_NAME))
+    if model.trusted:
         # A quarter of the time that Keras takes.
-        return Front(load_model(bundle.artifact_bytes(artifact), name=artifact.name)).run
-    runtime = open_model(bundle, artifact)
+        return Front(load_model(model.content, name=model.name)).run
+    runtime = model.open()
     return lambda pixels: runtime.run(pixels)["probabilities"]
 
 
