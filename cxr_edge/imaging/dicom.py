@@ -10,15 +10,15 @@ import io
 import logging
 import re
 import warnings
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 from PIL import Image
 
-from cxr_edge.errors import ImageError, MissingExtraError, UnsafeFileError
+from cxr_edge.errors import ImageError, UnsafeFileError
 from cxr_edge.imaging.dicom_grayscale import has_invalid_window, shade
 from cxr_edge.imaging.limits import DAMAGE, check_size
+from cxr_edge.system.extras import need
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -76,8 +76,7 @@ def decode(content: bytes, name: str) -> tuple[Image.Image, tuple[str, ...]]:
 
     Raises ImageError, UnsafeFileError, and MissingExtraError where the extra 'dicom' is not installed.
     """
-    if find_spec("pydicom") is None:
-        raise MissingExtraError("reading DICOM", "dicom")
+    need("reading DICOM", "dicom", "pydicom")
     from pydicom import dcmread
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
@@ -123,8 +122,8 @@ def _check(dataset: Dataset, name: str) -> str:
     decoder = _DECODERS.get(str(dataset.file_meta.TransferSyntaxUID))
     if decoder is None:
         raise ImageError(f"{name}: this kind of compression is not read; export the film uncompressed")
-    if decoder == "gdcm" and find_spec("gdcm") is None:
-        raise MissingExtraError("reading compressed DICOM", "dicom")
+    if decoder == "gdcm":
+        need("reading compressed DICOM", "dicom", "gdcm")
     return decoder
 
 

@@ -24,6 +24,7 @@ from cxr_edge.models import open_model
 from cxr_edge.runtimes.base import Runtime
 from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY
+from cxr_edge.system.extras import is_installed
 from cxr_edge.system.progress import Progress, say
 
 __all__ = ["Calibrated", "calibrate"]
@@ -177,9 +178,7 @@ def _describe(found: Calibrated) -> str:
 
 def _draw(place: Path, scored: Mapping[str, _Scored], temperature: float) -> None:
     """Leave the reliability plot beside the bundle, for a bundle holds nothing that its manifest does not list."""
-    import importlib.util
-
-    if importlib.util.find_spec("matplotlib") is None:
+    if not is_installed("matplotlib"):
         say("note: no reliability plot without the extra 'train'; type: pip install 'cxr-edge[train]'")
         return
     from cxr_edge.studies.report import study_plots
