@@ -19,12 +19,16 @@ _STYLE = """
 svg text.start { text-anchor: start; }
 """
 _WIDTH_PX, _LEFT_PX, _RIGHT_PX = 760.0, 250.0, 745.0
-_LINE_PX, _HEAD_PX = 17.0, 30.0
+_LINE_PX, _BETWEEN_PX, _HEAD_PX, _FOOT_PX = 17.0, 6.0, 30.0, 36.0
 _KINDS = {
     "pooled": "all sources together",
     "within": "within one source",
     "without": "a source that was left out of the training",
 }
+
+
+_Value = tuple[str, str, Interval]
+_Line = tuple[Finding, list[_Value]]
 
 
 def render(result: Audit) -> str:
@@ -75,7 +79,7 @@ def _rows(result: Audit) -> list[Finding]:
     return [*result.cues, *([result.model.finding] if result.model else [])]
 
 
-def _values(finding: Finding) -> list[tuple[str, str, Interval]]:
+def _values(finding: Finding) -> list[_Value]:
     """Return kind, label and interval of each of a finding's figures."""
     within = [("within", f"within {source}", value) for source, value in finding.within.items()]
     without = [("without", f"{source}, left out", value) for source, value in finding.without.items()]
@@ -85,25 +89,10 @@ def _values(finding: Finding) -> list[tuple[str, str, Interval]]:
 def _draw(result: Audit, *extra: str, note: bool = False) -> str:
     lines = [(finding, _values(finding)) for finding in _rows(result)]
     count = sum(len(values) for _, values in lines)
-    bottom = _HEAD_PX + count * _LINE_PX + 6 * len(lines)
-    lowest = min(value.low for _, values in lines for _, _, value in values)
-    least = min(0.4, int(lowest * 10) / 10)
-    ticks = tuple(round(least + 0.1 * step, 1) for step in range(round((1 - least) * 10) + 1))
-    axis = Axis(least, 1.0, _LEFT_PX, _RIGHT_PX, ticks)
-    parts = [_key()]
-    for tick in axis.ticks:
-        x = axis.place(tick)
-        line = {"stroke": "#9caab7", "stroke_dasharray": "4 3"} if tick == 0.5 else {"stroke": "#dde2e7"}
-        parts.append(element("line", x1=x, x2=x, y1=_HEAD_PX - 4, y2=bottom, **line))
-        parts.append(element("text", text(f"{tick:g}"), x=x, y=bottom + 15, text_anchor="middle"))
-    y = _HEAD_PX + 8
-    for finding, values in lines:
-        parts.append(element("text", text(finding.name), x=8, y=y + 4, class_="name", text_anchor="start"))
-        for kind, label, value in values:
-            parts += _mark(axis, y, kind, label, value)
-            y += _LINE_PX
-        y += 6
-    height = bottom + 36
+    bottom = _HEAD_PX + count * _LINE_PX + len(lines) * _BETWEEN_PX
+    height = bottom + _FOOT_PX
+    axis = _choose_axis(lines)
+    parts = [_key(), *_draw_grid(axis, bottom), *_draw_lines(axis, lines)]
     if note:
         parts.append(
             element("text", text(RESEARCH_ONLY), x=_RIGHT_PX, y=height - 5, text_anchor="end", style="font-size: 10px")
@@ -121,6 +110,37 @@ def _draw(result: Audit, *extra: str, note: bool = False) -> str:
     )
 
 
+def _choose_axis(lines: Sequence[_Line]) -> Axis:
+    """Return an axis in tenths from 0.4, or from the tenth below the lowest limit, to 1."""
+    lowest = min(value.low for _, values in lines for _, _, value in values)
+    least = min(0.4, int(lowest * 10) / 10)
+    ticks = tuple(round(least + 0.1 * step, 1) for step in range(round((1 - least) * 10) + 1))
+    return Axis(least, 1.0, _LEFT_PX, _RIGHT_PX, ticks)
+
+
+def _draw_grid(axis: Axis, bottom: float) -> list[str]:
+    parts = []
+    for tick in axis.ticks:
+        x = axis.place(tick)
+        # Chance stands out.
+        style = {"stroke": "#9caab7", "stroke_dasharray": "4 3"} if tick == 0.5 else {"stroke": "#dde2e7"}
+        parts.append(element("line", x1=x, x2=x, y1=_HEAD_PX - 4, y2=bottom, **style))
+        parts.append(element("text", text(f"{tick:g}"), x=x, y=bottom + 15, text_anchor="middle"))
+    return parts
+
+
+def _draw_lines(axis: Axis, lines: Sequence[_Line]) -> list[str]:
+    parts = []
+    y = _HEAD_PX + 8
+    for finding, values in lines:
+        parts.append(element("text", text(finding.name), x=8, y=y + 4, class_="name", text_anchor="start"))
+        for kind, label, value in values:
+            parts += _mark(axis, y, kind, label, value)
+            y += _LINE_PX
+        y += _BETWEEN_PX
+    return parts
+
+
 def _key() -> str:
     parts = []
     x = 8.0
@@ -132,7 +152,7 @@ def _key() -> str:
 
 
 def _mark(axis: Axis, y: float, kind: str, label: str, value: Interval) -> list[str]:
-    low, middle, high = (axis.place(at) for at in (value.low, value.value, value.high))
+    low, middle, high = axis.place(value.low), axis.place(value.value), axis.place(value.high)
     return [
         element("text", text(label), x=_LEFT_PX - 10, y=y + 4, text_anchor="end", class_="end"),
         element("line", x1=low, x2=high, y1=y, y2=y, class_=f"{kind} reach"),

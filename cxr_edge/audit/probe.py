@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr_edge.data.dataset import Dataset
-from cxr_edge.errors import DataError, MissingExtraError
+from cxr_edge.errors import DataError
 from cxr_edge.metrics import roc
 from cxr_edge.metrics.confusion import Bools, Floats
 from cxr_edge.metrics.intervals import Interval
+from cxr_edge.system.extras import need
 
 __all__ = ["Finding", "Labels", "assess", "fit_scores", "judge"]
 
@@ -110,11 +111,10 @@ def fit_scores(features: Floats, positive: Bools, trained: Bools) -> Floats:
 
     Raises MissingExtraError without scikit-learn.
     """
-    try:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import LogisticRegression
-    except ImportError as error:
-        raise MissingExtraError("an audit", "audit") from error
+    need("an audit", "audit", "sklearn")
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     centre, spread = features[trained].mean(axis=0), features[trained].std(axis=0)
     # A number that never varies, such as the aspect ratio of simulated films, tells nothing.
     scaled = (features - centre) / np.where(spread > 1e-9, spread, 1.0)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from cxr_edge.audit import heatmap_overlap, page, probe, shortcut_features, verdict
+from cxr_edge.audit.heatmap_overlap import Gaze
 from cxr_edge.audit.probe import Finding, Labels
 from cxr_edge.audit.result import Audit, ModelFinding, SourceRow
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
-from cxr_edge.data.dataset import Dataset
+from cxr_edge.data.dataset import Dataset, Item
 from cxr_edge.errors import DataError
 from cxr_edge.inference.batch import run_films
 from cxr_edge.inference.classify import choose_artifact
 from cxr_edge.metrics import intervals, roc
 from cxr_edge.metrics.confusion import Bools, Floats, is_positive
+from cxr_edge.metrics.intervals import Interval
 from cxr_edge.system import files
 from cxr_edge.system.progress import Progress, say
 
@@ -41,39 +44,20 @@ def audit(
     DataError, BundleError, RuntimeFailure, MissingExtraError.
     """
     labels = Labels.of(dataset)
-    planes, aspects = shortcut_features.read_planes(dataset)
-    numbers = shortcut_features.measure(planes, aspects) | {SOURCE_ALONE: _one_hot(labels)} | dict(probes or {})
-    found, scores = [], {}
-    with Progress("cues", len(numbers)) as progress:
-        for name, features in numbers.items():
-            finding, scores[name] = probe.assess(name, features, labels)
-            found.append(finding)
-            progress.advance(note=name)
-    judged = None
-    called = None
-    # Only what needs no network is a cue that a network has to beat.
-    plain = [
-        finding
-        for finding in found
-        if finding.name in shortcut_features.CUES or finding.name == shortcut_features.ASPECT
-    ]
     if bundle is not None:
-        if bundle.manifest.positive != dataset.positive or set(bundle.manifest.labels) != set(dataset.labels):
-            raise DataError(
-                f"{dataset.name}: has the classes {', '.join(dataset.labels)}, the bundle tells "
-                f"{', '.join(bundle.manifest.labels)}; name them alike"
-            )
-        judged, called = _judge_model(dataset, bundle, artifact, labels, plain, scores, threads)
+        _check_classes(dataset, bundle)
+    cues = _assess_cues(dataset, labels, probes or {})
+    judged = None if bundle is None else _judge_model(dataset, bundle, artifact, labels, cues, threads)
     return Audit(
         data=dataset.name,
         fingerprint=dataset.fingerprint(),
         positive=dataset.positive,
         trained_films=int(labels.trained.sum()),
-        sources=_count_sources(labels, called),
-        cues=tuple(found),
-        model=judged,
+        sources=_count_sources(labels, judged.called if judged else None),
+        cues=cues.findings,
+        model=judged.finding if judged else None,
         average_lungs_dice=heatmap_overlap.measure_average_lungs(),
-        verdict=verdict.conclude(plain, judged),
+        verdict=verdict.conclude(cues.plain, judged.finding if judged else None),
         warnings=dataset.notes,
     )
 
@@ -88,44 +72,108 @@ def write(result: Audit, out: Path) -> list[Path]:
     return paths
 
 
+@dataclass(frozen=True)
+class _Cues:
+    """What the plain classifiers found, and the scores (n,) that each gave all films."""
+
+    findings: tuple[Finding, ...]
+    scores: Mapping[str, Floats]
+
+    @property
+    def plain(self) -> list[Finding]:
+        """Those that need no network, for a network has to beat no others."""
+        names = (*shortcut_features.CUES, shortcut_features.ASPECT)
+        return [finding for finding in self.findings if finding.name in names]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What the model does, and which of the films (n,) it calls positive; trained ones are False."""
+
+    finding: ModelFinding
+    called: Bools
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """The model's probabilities (n,) of the positive class, 0 for trained films, and its maps (held out, 49)."""
+
+    probabilities: Floats
+    heatmaps: Floats | None
+
+
+def _check_classes(dataset: Dataset, bundle: Bundle) -> None:
+    if bundle.manifest.positive != dataset.positive or set(bundle.manifest.labels) != set(dataset.labels):
+        raise DataError(
+            f"{dataset.name}: has the classes {', '.join(dataset.labels)}, the bundle tells "
+            f"{', '.join(bundle.manifest.labels)}; name them alike"
+        )
+
+
+def _assess_cues(dataset: Dataset, labels: Labels, probes: Mapping[str, Floats]) -> _Cues:
+    planes, aspects = shortcut_features.read_planes(dataset)
+    numbers = shortcut_features.measure(planes, aspects) | {SOURCE_ALONE: _one_hot(labels)} | dict(probes)
+    findings, scores = [], {}
+    with Progress("cues", len(numbers)) as progress:
+        for name, features in numbers.items():
+            finding, scores[name] = probe.assess(name, features, labels)
+            findings.append(finding)
+            progress.advance(note=name)
+    return _Cues(tuple(findings), scores)
+
+
 def _judge_model(
-    dataset: Dataset,
-    bundle: Bundle,
-    artifact: Artifact | None,
-    labels: Labels,
-    plain: list[Finding],
-    scores: dict[str, Floats],
-    threads: int,
-) -> tuple[ModelFinding, Bools]:
-    """Return what the model does, and which of the films (n,) it calls positive; trained ones are False."""
+    dataset: Dataset, bundle: Bundle, artifact: Artifact | None, labels: Labels, cues: _Cues, threads: int
+) -> _Judged:
     chosen = artifact or choose_artifact(bundle)
     held_out = ~labels.trained
     items = tuple(item for item, kept in zip(dataset.items, held_out, strict=True) if kept)
-    pixels = dataclasses.replace(dataset, items=items).pixels()
-    outputs = run_films(bundle, chosen, pixels, threads=threads)
-    answers = np.zeros(len(held_out))
-    answers[held_out] = outputs["probabilities"][:, bundle.manifest.positive_index]
-    finding = probe.judge(chosen.name, answers, labels)
+    answers = _run(bundle, chosen, dataclasses.replace(dataset, items=items), held_out, threads)
+    finding = probe.judge(chosen.name, answers.probabilities, labels)
+    called = held_out & is_positive(answers.probabilities, bundle.manifest.threshold)
+    gazes = {}
+    if answers.heatmaps is None:
+        say(f"note: {chosen.name} gives no heat map, so where it looks is not measured; export the bundle first")
+    else:
+        other = next(label for label in bundle.manifest.labels if label != dataset.positive)
+        gazes = _measure_gazes(items, answers.heatmaps, called[held_out], (dataset.positive, other))
+    against = _compare_with_cues(finding, answers.probabilities, labels, cues)
+    return _Judged(ModelFinding(bundle.manifest.name, chosen.name, finding, against, gazes), called)
+
+
+def _run(bundle: Bundle, artifact: Artifact, dataset: Dataset, held_out: Bools, threads: int) -> _Answers:
+    """Return what the model answers to the films of `dataset`, which are those held out."""
+    outputs = run_films(bundle, artifact, dataset.pixels(), threads=threads)
+    probabilities = np.zeros(len(held_out))
+    probabilities[held_out] = outputs["probabilities"][:, bundle.manifest.positive_index]
+    if "heatmap" not in outputs:
+        return _Answers(probabilities, None)
+    return _Answers(probabilities, outputs["heatmap"].reshape(len(dataset.items), -1).astype(np.float64))
+
+
+def _compare_with_cues(
+    finding: Finding, probabilities: Floats, labels: Labels, cues: _Cues
+) -> dict[str, tuple[str, Interval]]:
+    """Return, for each source with both classes, the strongest cue there and how much the model's AUC is above it."""
     against = {}
     for source in finding.within:
-        rows = held_out & (labels.sources == source)
-        best = verdict.strongest(plain, source)
+        rows = ~labels.trained & (labels.sources == source)
+        best = verdict.strongest(cues.plain, source)
         if best is not None:
-            change = roc.auc_change(scores[best.name][rows], answers[rows], labels.positive[rows])
+            change = roc.auc_change(cues.scores[best.name][rows], probabilities[rows], labels.positive[rows])
             against[source] = (best.name, change)
-    called = held_out & is_positive(answers, bundle.manifest.threshold)
+    return against
+
+
+def _measure_gazes(items: Sequence[Item], heatmaps: Floats, called: Bools, names: tuple[str, str]) -> dict[str, Gaze]:
+    """Return where the maps lie for the films that were called positive and for the others, by those `names`."""
+    covers, exact = heatmap_overlap.cover_lungs(items)
     gazes = {}
-    if "heatmap" in outputs:
-        covers, exact = heatmap_overlap.cover_lungs(items)
-        maps = outputs["heatmap"].reshape(len(items), -1).astype(np.float64)
-        others = [label for label in bundle.manifest.labels if label != dataset.positive]
-        for label, rows in ((dataset.positive, called[held_out]), (others[0], ~called[held_out])):
-            seen = heatmap_overlap.look(maps[rows], covers[rows], exact=exact) if rows.any() else None
-            if seen is not None:
-                gazes[label] = seen
-    else:
-        say(f"note: {chosen.name} gives no heat map, so where it looks is not measured; export the bundle first")
-    return ModelFinding(bundle.manifest.name, chosen.name, finding, against, gazes), called
+    for name, rows in zip(names, (called, ~called), strict=True):
+        gaze = heatmap_overlap.look(heatmaps[rows], covers[rows], exact=exact) if rows.any() else None
+        if gaze is not None:
+            gazes[name] = gaze
+    return gazes
 
 
 def _one_hot(labels: Labels) -> Floats:

@@ -43,11 +43,12 @@ def calibrate(
 
     opened = open_bundle(bundle)
     dataset = open_dataset(data, positive=opened.manifest.positive)
-    record = fit(opened, dataset, artifact=artifact, rule=rule, sensitivity=sensitivity, out=out)
+    found = fit(opened, dataset, artifact=artifact, rule=rule, sensitivity=sensitivity, out=out)
     if as_json:
-        click.echo(json.dumps(record, indent=2))
+        click.echo(json.dumps(found.to_json(), indent=2))
         return
-    click.echo(f"threshold {record['threshold']:.4f} ({record['rule']}), temperature {record['temperature']:.3f}")
-    for split, own in record["figures"].items():
-        click.echo(f"{split}: sensitivity {own['sensitivity']:.3f}, specificity {own['specificity']:.3f}")
+    fitted = found.fitted
+    click.echo(f"threshold {fitted.threshold:.4f} ({fitted.rule}), temperature {fitted.temperature:.3f}")
+    for split, own in found.figures.items():
+        click.echo(f"{split}: sensitivity {own.counts.sensitivity:.3f}, specificity {own.counts.specificity:.3f}")
     click.echo(RESEARCH_ONLY)

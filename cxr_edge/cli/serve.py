@@ -27,16 +27,13 @@ def serve(models: Path | None, films: Path | None, host: str, port: int, allow_u
       cxr-edge serve
       cxr-edge serve --models build/mine --films ~/films --port 8000
     """
-    from cxr_edge.errors import MissingExtraError
+    from cxr_edge.system.extras import need
+
+    need("serve", "web", "jinja2", "starlette", "uvicorn")
+    from cxr_edge.web import server
+    from cxr_edge.web.models import uploads
     from cxr_edge.web.options import ServeOptions
 
-    try:
-        from cxr_edge.web import server
-        from cxr_edge.web.models import uploads
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("jinja2", "starlette", "uvicorn"):
-            raise
-        raise MissingExtraError("serve", "web") from error
     kept = uploads.default_folder() if allow_upload else None
     options = ServeOptions(host=host, port=port, models=models, films=films, uploads=kept)
     server.serve(options, click.echo)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cxr_edge.bundles.bundle import open_bundle
 from cxr_edge.cli.arguments import AS_JSON, PATH, POSITIVE, need_tensorflow
+
+if TYPE_CHECKING:
+    from cxr_edge.studies.report.study_page import Study
 
 __all__ = ["study"]
 
@@ -181,7 +184,7 @@ def gradcam(bundle: Path, data: str, split: str, each: int, out: Path, as_json: 
 
     opened = open_bundle(bundle)
     shown = draw_gradcam(opened, open_dataset(data, positive=opened.manifest.positive), out, split=split, each=each)
-    click.echo(json.dumps(shown, indent=2) if as_json else out)
+    click.echo(json.dumps(shown.to_json(), indent=2) if as_json else out)
 
 
 def _given(chosen: dict[str, Any]) -> dict[str, Any]:
@@ -192,7 +195,7 @@ def _given(chosen: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _finish(result: dict[str, Any], out: Path, *, as_json: bool) -> None:
+def _finish(result: Study, out: Path, *, as_json: bool) -> None:
     from cxr_edge.studies.report.study_page import TABLES
 
-    click.echo(json.dumps(result, indent=2) if as_json else (out / TABLES).read_text(encoding="utf-8"))
+    click.echo(json.dumps(result.to_json(), indent=2) if as_json else (out / TABLES).read_text(encoding="utf-8"))

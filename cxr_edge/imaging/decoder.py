@@ -23,6 +23,7 @@ from PIL import Image
 
 from cxr_edge.errors import DataError, ImageError, UnsafeFileError
 from cxr_edge.imaging.limits import DAMAGE, MAX_FILE_BYTES, MAX_PIXELS, check_size, stretch
+from cxr_edge.imaging.quality import find_warnings
 from cxr_edge.system import files
 
 __all__ = [
@@ -62,11 +63,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# Limits of the warnings; of 1501 real films none is beyond any (docs/adr/0003-image-decoding.md).
-_UNIFORM_SPREAD = 8.0
-_COLOUR_CHROMA = 8
-_COLOUR_SHARE = 0.1
-_INVERTED_CONTRAST = -0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +143,7 @@ def _decode(source: Path | bytes, name: str | None) -> _Decoded:
 
 def _finish(decoded: _Decoded) -> tuple[Film, Image.Image]:
     pixels, size = to_contract(decoded.image), decoded.image.size
-    notes = _warnings_of(pixels, *size, grey=decoded.image.mode == "L")
+    notes = find_warnings(pixels, *size, grey=decoded.image.mode == "L")
     return Film(pixels, *size, decoded.format, decoded.warnings + notes), decoded.image
 
 
@@ -252,34 +248,3 @@ def _orientation(picture: Image.Image) -> int:
         return int(picture.getexif().get(_ORIENTATION_TAG, 1))
     except DAMAGE:
         return 1  # Damaged EXIF data say nothing about the pixels, which are whole.
-
-
-def _warnings_of(pixels: Pixels, width: int, height: int, *, grey: bool) -> tuple[str, ...]:
-    """Return what the contract pixels, and the original's size and kind, warn of."""
-    notes = []
-    if min(width, height) < SIZE_PX:
-        notes.append(f"low resolution ({width} x {height} px)")
-    # Most films are grey, and looking for colour takes a tenth of the time of reading one.
-    if not grey and _colour_share(pixels) > _COLOUR_SHARE:
-        notes.append("colour picture; chest films are grey")
-    green = np.ascontiguousarray(pixels[:, :, 1])
-    spread = float(green.std())
-    if spread < _UNIFORM_SPREAD:
-        notes.append("nearly uniform picture")
-    elif _mediastinum_contrast(green) / spread < _INVERTED_CONTRAST:
-        notes.append("lungs brighter than the mediastinum; the film may be inverted")
-    return tuple(notes)
-
-
-def _colour_share(pixels: Pixels) -> float:
-    """Return which share of the pixels is coloured."""
-    red, green, blue = np.moveaxis(pixels, 2, 0)
-    chroma = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
-    return float((chroma > _COLOUR_CHROMA).mean())
-
-
-def _mediastinum_contrast(grey: Pixels) -> float:
-    """Return how much brighter the heart and spine are than the lungs, by where they lie on a frontal film."""
-    middle = grey[101:190, 99:130].mean()
-    lungs = (grey[56:134, 45:81].mean() + grey[56:134, 143:179].mean()) / 2
-    return float(middle - lungs)

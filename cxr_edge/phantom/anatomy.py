@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxr_edge.phantom.canvas import Canvas, Map, curve, ramp, root
+from cxr_edge.phantom.canvas import Canvas, Knots, Map, curve, ramp, root
 
 __all__ = ["LUNG_DENSITY", "MU", "Patient", "draw_patient", "project_air", "project_body"]
 
@@ -15,8 +15,20 @@ MU = 0.19
 LUNG_DENSITY = 0.24
 """The lung's density relative to soft tissue."""
 
-_CAGE = ((0.0, 0.33), (0.012, 0.44), (0.035, 0.53), (0.08, 0.63), (0.16, 0.75), (0.28, 0.86), (0.42, 0.93),
-         (0.6, 0.975), (0.8, 1.0), (1.05, 0.995), (1.4, 0.95))  # fmt: skip
+# From the apex (0) to the costal angle (1): the half width of the cage as a part of the chest's.
+_CAGE = (
+    (0.0, 0.33),
+    (0.012, 0.44),
+    (0.035, 0.53),
+    (0.08, 0.63),
+    (0.16, 0.75),
+    (0.28, 0.86),
+    (0.42, 0.93),
+    (0.6, 0.975),
+    (0.8, 1.0),
+    (1.05, 0.995),
+    (1.4, 0.95),
+)
 
 
 @dataclass(frozen=True)
@@ -87,11 +99,7 @@ def draw_patient(rng: np.random.Generator, *, supine: bool) -> Patient:
 def project_body(canvas: Canvas, patient: Patient) -> Map:
     """Return the body's thickness in cm along each ray, air inside not yet taken away; shape (size, size)."""
     ax, y = canvas.x[:, canvas.size_px // 2 :], canvas.y
-    torso = patient.chest + patient.wall
-    knots = ((-9.0, 5.4), (-5.0, 5.6), (-3.6, 6.3), (-2.4, 8.2), (-1.3, 11.4), (-0.2, 14.8), (1.2, 17.2), (3.2, 18.6),
-             (5.6, 18.4), (7.6, torso + 0.9), (10.0, torso - 0.2), (16.0, torso), (24.0, torso),
-             (35.0, torso - 0.6))  # fmt: skip
-    ratio = ax / (curve(knots, y) * np.float32(1 + 0.02 * (patient.wall - 2.3)))
+    ratio = ax / (curve(_outline_body(patient), y) * np.float32(1 + 0.02 * (patient.wall - 2.3)))
     thick = curve(((-9, 0.52), (-4, 0.55), (-1, 0.6), (3, 0.78), (8, 0.97), (12, 1.0), (18, 1.03), (25, 1.08)), y)
     # Broad shoulders and an upright chest: the section is squarer than an ellipse.
     ratio *= ratio
@@ -102,6 +110,27 @@ def project_body(canvas: Canvas, patient: Patient) -> Map:
         rows, cols = canvas.box((0, 20), (6, 27))
         body[rows, : cols.stop - cols.start] += _project_breast(patient, canvas.x[:, cols], y[rows])
     return np.concatenate([body[:, ::-1], body], axis=1)
+
+
+def _outline_body(patient: Patient) -> Knots:
+    """Return half the body's width at the heights of neck, shoulders, armpits and trunk."""
+    torso = patient.chest + patient.wall
+    return (
+        (-9.0, 5.4),
+        (-5.0, 5.6),
+        (-3.6, 6.3),
+        (-2.4, 8.2),
+        (-1.3, 11.4),
+        (-0.2, 14.8),
+        (1.2, 17.2),
+        (3.2, 18.6),
+        (5.6, 18.4),
+        (7.6, torso + 0.9),
+        (10.0, torso - 0.2),
+        (16.0, torso),
+        (24.0, torso),
+        (35.0, torso - 0.6),
+    )
 
 
 def _project_breast(patient: Patient, ax: Map, y: Map) -> Map:
@@ -143,27 +172,74 @@ def _share_above_diaphragm(patient: Patient, ax: Map, y: Map, side: int) -> Map:
     return np.asarray(0.9 * ramp(above / np.float32(0.4)) + 0.1 * ramp((above + 5) / np.float32(5)), np.float32)
 
 
+@dataclass(frozen=True)
+class _Heart:
+    """The heart's width, how much of it lies right and left of the middle, and the heights where its edges turn."""
+
+    width: float
+    right: float
+    left: float
+    top: float
+    base: float
+    low: float
+
+
+def _measure_heart(patient: Patient) -> _Heart:
+    width = 2 * patient.heart * patient.chest
+    base = patient.dome[0]
+    return _Heart(
+        width=width,
+        right=patient.right_heart * width,
+        left=(1 - patient.right_heart) * width,
+        # A large heart under a high diaphragm would otherwise reach into the aortic arch.
+        top=max(base - 0.62 * width, 7.3),
+        base=base,
+        low=patient.dome[1] + 0.3,
+    )
+
+
+def _outline_right(heart: _Heart) -> Knots:
+    """Return how far the mediastinum reaches to the patient's right: superior vena cava, then right atrium."""
+    return (
+        (-3, 2.6),
+        (3, 2.6),
+        (7, 2.5),
+        (heart.top, 2.6),
+        (heart.top + 0.18 * heart.width, 0.5 * heart.right + 1.3),
+        (heart.top + 0.36 * heart.width, heart.right),
+        (heart.base - 0.02 * heart.width, 0.9 * heart.right),
+        (heart.base + 2.5, 0.55 * heart.right),
+    )
+
+
+def _outline_left(heart: _Heart, knob: float) -> Knots:
+    """Return how far the mediastinum reaches to the patient's left: aortic knob, then left ventricle."""
+    return (
+        (-3, 2.5),
+        (2, 2.3),
+        (3.5, 2.3),
+        (5.9, 2.6 + knob),
+        (8.3, 2.7),
+        (max(heart.top, 9.1), 3.1),
+        (heart.top + 0.2 * heart.width, 0.55 * heart.left),
+        (heart.top + 0.42 * heart.width, 0.9 * heart.left),
+        (heart.low - 0.06 * heart.width, heart.left),
+        (heart.low + 0.04 * heart.width, 0.94 * heart.left),
+        (heart.low + 2.6, 0.5 * heart.left),
+    )
+
+
 def _project_mediastinum(x: Map, y: Map, patient: Patient) -> Map:
     """Return the cm of heart, great vessels and fat along each ray, from outlines on either side."""
-    width = 2 * patient.heart * patient.chest
-    right, left = patient.right_heart * width, (1 - patient.right_heart) * width
-    base, low = patient.dome[0], patient.dome[1] + 0.3
-    # A large heart under a high diaphragm would otherwise reach into the aortic arch.
-    top = max(base - 0.62 * width, 7.3)
-    right_edge = ((-3, 2.6), (3, 2.6), (7, 2.5), (top, 2.6), (top + 0.18 * width, 0.5 * right + 1.3),
-                  (top + 0.36 * width, right), (base - 0.02 * width, 0.9 * right),
-                  (base + 2.5, 0.55 * right))  # fmt: skip
-    left_edge = ((-3, 2.5), (2, 2.3), (3.5, 2.3), (5.9, 2.6 + patient.knob), (8.3, 2.7), (max(top, 9.1), 3.1),
-                 (top + 0.2 * width, 0.55 * left), (top + 0.42 * width, 0.9 * left), (low - 0.06 * width, left),
-                 (low + 0.04 * width, 0.94 * left), (low + 2.6, 0.5 * left))  # fmt: skip
-    sided = np.where(x < 0, curve(right_edge, y), curve(left_edge, y))
+    heart = _measure_heart(patient)
+    sided = np.where(x < 0, curve(_outline_right(heart), y), curve(_outline_left(heart, patient.knob), y))
     ratio = np.abs(x) / sided
     ratio *= ratio
-    deep = curve(((-3, 8.5), (5, 10.5), (top + 0.2 * width, 13.5), (30, 13.0)), y)
+    deep = curve(((-3, 8.5), (5, 10.5), (heart.top + 0.2 * heart.width, 13.5), (30, 13.0)), y)
     middle = deep * root(1 - ratio * np.sqrt(ratio))
     aorta = curve(((6, 2.2), (14, 1.9), (26, 0.6)), y)
     middle += 2.2 * root(1 - ((x - aorta) / np.float32(1.25)) ** 2) * ramp((y - 6) / np.float32(1.5))
-    for hilum_x, hilum_y in ((-3.0, 0.5 * base + 0.5), (3.0, 0.5 * base - 0.5)):
+    for hilum_x, hilum_y in ((-3.0, 0.5 * heart.base + 0.5), (3.0, 0.5 * heart.base - 0.5)):
         far = ((x - np.float32(hilum_x)) / 2.4) ** 2 + ((y - np.float32(hilum_y)) / 3.2) ** 2
         middle += 4.5 * np.maximum(1 - far, 0)
     return np.asarray(middle, np.float32)

@@ -20,6 +20,7 @@ __all__ = [
     "FIELD_CM",
     "TOP_CM",
     "Canvas",
+    "Knots",
     "Map",
     "Strands",
     "bend",
@@ -34,6 +35,9 @@ __all__ = [
 ]
 
 Map = npt.NDArray[np.float32]
+
+Knots = tuple[tuple[float, float], ...]
+"""Points of a curve: position and value, in the order of the positions."""
 
 FIELD_CM = 40.0
 LEFT_CM = -20.0
@@ -84,14 +88,14 @@ def root(value: npt.NDArray[np.floating[Any]]) -> Map:
     return np.asarray(np.sqrt(np.maximum(value, 0)), np.float32)
 
 
-def curve(knots: Sequence[tuple[float, float]], at: Map) -> Map:
+def curve(knots: Knots, at: Map) -> Map:
     """Return the smooth curve through `knots` (position, value) at `at`, constant beyond the first and last knot."""
-    places, values = _tabulate(tuple(knots))
+    places, values = _tabulate(knots)
     return np.asarray(np.interp(at, places, values), np.float32)
 
 
 @functools.lru_cache(maxsize=256)
-def _tabulate(knots: tuple[tuple[float, float], ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _tabulate(knots: Knots) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return a fine table of the cubic through `knots` with the slopes of Fritsch and Butland 1984: no overshoot."""
     px, py = np.array(knots, dtype=np.float64).T
     width = np.diff(px)
@@ -144,7 +148,10 @@ def tube_profile(points: int, *, hollow: float = 0.0, core: float = 1.0) -> Map:
 
 def project_strands(canvas: Canvas, groups: Sequence[Strands]) -> Map:
     """Return the attenuation of all the tubes along each ray; shape (size, size)."""
-    col, row, mass = (np.concatenate(part) for part in zip(*[_scatter(canvas, one) for one in groups], strict=True))
+    points = [_scatter(canvas, group) for group in groups]
+    col = np.concatenate([own_col for own_col, _, _ in points])
+    row = np.concatenate([own_row for _, own_row, _ in points])
+    mass = np.concatenate([own_mass for _, _, own_mass in points])
     size = canvas.size_px
     # What lies beyond the canvas gathers on its rim, which no film shows.
     np.clip(col, 0, size - 1.01, out=col)

@@ -32,12 +32,10 @@ def reframe(field: Map, canvas: Canvas, style: Style, size_px: int) -> Map:
     # The film's middle lies over the middle of the lungs, 11.5 cm below the first thoracic vertebra.
     centre_y = (11.5 - TOP_CM + style.shift_cm[1]) * canvas.px_per_cm
     half = size_px / 2
-    matrix = (
-        wide * cos, -high * sin, centre_x - half * (wide * cos - high * sin),
-        wide * sin, high * cos, centre_y - half * (wide * sin + high * cos),
-    )  # fmt: skip
+    row_x = (wide * cos, -high * sin, centre_x - half * (wide * cos - high * sin))
+    row_y = (wide * sin, high * cos, centre_y - half * (wide * sin + high * cos))
     image = Image.fromarray(field).transform(
-        (size_px, size_px), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
+        (size_px, size_px), Image.Transform.AFFINE, row_x + row_y, Image.Resampling.BILINEAR
     )
     return np.array(image, np.float32)
 
@@ -122,7 +120,7 @@ def _respond(grey: Map, gamma: float) -> npt.NDArray[np.uint8]:
 def frame(pixels: npt.NDArray[np.uint8], style: Style) -> npt.NDArray[np.uint8]:
     """Return the finished film, uint8: side marker on it and the collimator's edge around it."""
     size = len(pixels)
-    left, top, right, bottom = (round(part * size) for part in style.crop)
+    left, top, right, bottom = np.rint(np.array(style.crop) * size).astype(int)
     framed = np.full_like(pixels, style.border)
     inner = np.s_[top : size - bottom, left : size - right]
     framed[inner] = pixels[inner]

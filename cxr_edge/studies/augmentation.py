@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cxr_edge.data.dataset import open_dataset
+from cxr_edge.data.dataset import Item, open_dataset
 from cxr_edge.errors import UsageError
 from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY
@@ -43,9 +43,9 @@ def draw_sheet(options: SheetOptions, out: Path) -> Path:
     if unknown:
         raise UsageError(f"--set {unknown[0]}: unknown; choose from {', '.join(SETS)}")
     training = open_dataset(options.data, positive=options.positive).select(split="train")
-    chosen = [
-        item for label in training.labels for item in [i for i in training.items if i.label == label][: options.films]
-    ]
+    chosen: list[Item] = []
+    for label in training.labels:
+        chosen += [item for item in training.items if item.label == label][: options.films]
     # The sheet shows each film in a row of its own for every augmentation, so that rows can be compared downwards.
     rows = [(name, item.label, item.pixels()) for item in chosen for name in options.sets]
     width = (options.copies + 1) * (_CELL_PX + _GAP_PX) + _GAP_PX

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from cxr_edge.contract import Pixels
 from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.studies.jobs import Job, Record, absolute
+from cxr_edge.studies.scoring import Scores
 from cxr_edge.studies.subset import HELD_OUT, thin
 from cxr_edge.system import files
 from cxr_edge.system.progress import Progress
@@ -19,7 +23,18 @@ from cxr_edge.training.network.features import Floats, extract, keep
 from cxr_edge.training.network.heads import HeadOptions, fit_head
 from cxr_edge.training.network.model import build_classifier
 
-__all__ = ["AUGMENT", "HeadSpec", "Place", "all_features", "features_of", "head_job", "prepare", "train_head"]
+__all__ = [
+    "AUGMENT",
+    "HeadSpec",
+    "Place",
+    "TrainedHead",
+    "all_features",
+    "features_of",
+    "head_job",
+    "head_path",
+    "prepare",
+    "train_head",
+]
 
 AUGMENT = "augment"
 """The balance by further augmented copies of the smaller class."""
@@ -51,12 +66,12 @@ class HeadSpec:
     positive: str = "covid"
 
 
-def head_job(name: str, spec: HeadSpec, place: Place, facts: dict[str, Any]) -> Job:
+def head_job(name: str, spec: HeadSpec, place: Place, facts: Mapping[str, str]) -> Job:
     """Return the job of one training; `facts` identify films and weights."""
     return Job(name, train_head, dataclasses.asdict(spec), dataclasses.asdict(place) | {"name": name}, facts)
 
 
-def prepare(dataset: Dataset, backbone: str, place: Place, jobs: list[Job], record: Record) -> None:
+def prepare(dataset: Dataset, backbone: str, place: Place, jobs: Sequence[Job], record: Record) -> None:
     """Compute the features that the jobs will ask for, where any is left to do, so that no two compute them at once."""
     if any(record.get(job) is None for job in jobs):
         all_features(dataset, backbone, place.weights, Path(place.cache))
@@ -71,14 +86,33 @@ def features_of(dataset: Dataset, backbone: str, weights: str, cache: Path) -> d
 
 def all_features(dataset: Dataset, backbone: str, weights: str, cache: Path) -> Floats:
     """Return the pooled features of all films, (n, features), computed once and kept in the folder `cache`."""
-    key = files.sha256_bytes(f"{backbone} {_identify(weights)} {dataset.fingerprint()}".encode())
+    source = _Source(backbone, weights, cache)
+    key = files.sha256_bytes(f"{source.identity} {dataset.fingerprint()}".encode())
 
     def make() -> Floats:
         with Progress("reading films", len(dataset.items)) as progress:
             pixels = dataset.pixels(progress=progress)
-        return extract(build_classifier(backbone, weights=weights), pixels, f"features of {backbone}")
+        return source.extract(pixels, f"features of {backbone}")
 
     return keep(cache / f"{backbone}-{key[:12]}.npz", key, make)
+
+
+@dataclass(frozen=True)
+class TrainedHead:
+    """What a training answers: the figures of each epoch, the best one, counted from 0, and scores of val and test."""
+
+    history: Mapping[str, list[float]]
+    best: int
+    scores: Scores
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer as a JSON object."""
+        return {"history": dict(self.history), "best": self.best, "scores": dict(self.scores)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> TrainedHead:
+        """Read what `to_json` gave."""
+        return cls(value["history"], value["best"], value["scores"])
 
 
 def train_head(
@@ -94,69 +128,93 @@ def train_head(
     cache: str,
     name: str,
 ) -> dict[str, Any]:
-    """Train a head and return history, best epoch and the scores of val and test; its weights are kept in `cache`."""
+    """Train a head and return a TrainedHead as JSON; its weights are kept in `cache`: a job."""
+    source = _Source(backbone, weights, Path(cache))
     whole = open_dataset(data, positive=positive)
-    features = features_of(whole, backbone, weights, Path(cache))
     part = thin(whole, films)
-    kept = {item.item_id for item in part.items}
-    rows = np.array([item.item_id in kept for item in whole.items if item.split == "train"])
-    features = features | {"train": features["train"][rows]}
-    one_hot = np.eye(len(part.labels), dtype=np.float32)
-    labels = {split: part.select(split=split).targets() for split in features}
-    sources = tuple(item.source for item in part.items if item.split == "train")
+    inputs = _gather(whole, part, source)
     if balance == AUGMENT:
-        features, labels, sources = _add_copies(part, features, labels, sources, backbone, weights, Path(cache), seed)
-    fitted = fit_head(
-        features,
-        {split: one_hot[own] for split, own in labels.items()},
-        sources,
-        HeadOptions(epochs=epochs, balance="none" if balance == AUGMENT else balance, seed=seed),
-    )
-    fitted.head.save_weights(_place(Path(cache), name))
+        inputs = _add_copies(inputs, part, source, seed)
+        balance = "none"
+    one_hot = np.eye(len(part.labels), dtype=np.float32)
+    targets = {split: one_hot[own] for split, own in inputs.labels.items()}
+    fitted = fit_head(inputs.features, targets, inputs.sources, HeadOptions(epochs=epochs, balance=balance, seed=seed))
+    fitted.head.save_weights(head_path(Path(cache), name))
     at = part.labels.index(positive)
-    return {
-        "history": fitted.history,
-        "best": fitted.best,
-        "scores": {s: fitted.score(features[s], at).astype(float).tolist() for s in HELD_OUT if s in features},
-    }
+    held_out = [split for split in HELD_OUT if split in inputs.features]
+    scores = {split: fitted.score(inputs.features[split], at).astype(float).tolist() for split in held_out}
+    return TrainedHead(fitted.history, fitted.best, scores).to_json()
 
 
-def _place(cache: Path, name: str) -> Path:
+def head_path(cache: Path, name: str) -> Path:
+    """Return where the weights of the head are kept that the job `name` trains."""
     return cache / f"{name.replace(' ', '-')}.weights.h5"
 
 
-def _add_copies(
-    part: Dataset,
-    features: dict[str, Floats],
-    labels: dict[str, Any],
-    sources: tuple[str, ...],
-    backbone: str,
-    weights: str,
-    cache: Path,
-    seed: int,
-) -> tuple[dict[str, Floats], dict[str, Any], tuple[str, ...]]:
-    """Return the training films with augmented copies of the smaller class added until both classes are equal."""
+@dataclass(frozen=True)
+class _Source:
+    """What makes features, and where they are kept."""
+
+    backbone: str
+    weights: str
+    cache: Path
+
+    @property
+    def identity(self) -> str:
+        """What features depend on, beside the films."""
+        return f"{self.backbone} {_identify(self.weights)}"
+
+    def extract(self, pixels: Pixels, label: str) -> Floats:
+        """Return the pooled features of films, (n, features)."""
+        return extract(build_classifier(self.backbone, weights=self.weights), pixels, label)
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a head is trained and measured on: features and label numbers by split, and the training films' sources."""
+
+    features: dict[str, Floats]
+    labels: dict[str, npt.NDArray[np.int64]]
+    sources: tuple[str, ...]
+
+    def add(self, features: Floats, labels: npt.NDArray[np.int64], sources: tuple[str, ...]) -> _Inputs:
+        """Return the inputs with further training films."""
+        return _Inputs(
+            self.features | {"train": np.concatenate([self.features["train"], features])},
+            self.labels | {"train": np.concatenate([self.labels["train"], labels])},
+            self.sources + sources,
+        )
+
+
+def _gather(whole: Dataset, part: Dataset, source: _Source) -> _Inputs:
+    """Return the inputs of `part`, whose features are some of those of the whole data set."""
+    features = features_of(whole, source.backbone, source.weights, source.cache)
+    kept = {item.item_id for item in part.items}
+    rows = np.array([item.item_id in kept for item in whole.items if item.split == "train"])
+    labels = {split: part.select(split=split).targets() for split in features}
+    sources = tuple(item.source for item in part.items if item.split == "train")
+    return _Inputs(features | {"train": features["train"][rows]}, labels, sources)
+
+
+def _add_copies(inputs: _Inputs, part: Dataset, source: _Source, seed: int) -> _Inputs:
+    """Return the inputs with augmented copies of the smaller class added until both classes are equal."""
     training = part.select(split="train")
-    counts = np.bincount(labels["train"])
+    counts = np.bincount(inputs.labels["train"])
     small = int(counts.argmin())
-    chosen = np.random.default_rng(seed).choice(np.flatnonzero(labels["train"] == small), counts.max() - counts.min())
+    of_small = np.flatnonzero(inputs.labels["train"] == small)
+    chosen = np.random.default_rng(seed).choice(of_small, counts.max() - counts.min())
     items = tuple(training.items[row] for row in chosen)
-    key = files.sha256_bytes(f"{backbone} {_identify(weights)} {training.fingerprint()} copies {seed}".encode())
+    if not items:
+        return inputs
+    key = files.sha256_bytes(f"{source.identity} {training.fingerprint()} copies {seed}".encode())
 
     def make() -> Floats:
         films = [item.pixels() for item in items]
-        seeds = [(seed, number) for number in range(len(items))]
-        pixels = augment_batch(films, PAPER, seeds)
-        return extract(build_classifier(backbone, weights=weights), pixels, f"augmented copies, seed {seed}")
+        pixels = augment_batch(films, PAPER, [(seed, number) for number in range(len(items))])
+        return source.extract(pixels, f"augmented copies, seed {seed}")
 
-    if not len(items):
-        return features, labels, sources
-    copies = keep(cache / f"{backbone}-copies-{key[:12]}.npz", key, make)
-    return (
-        features | {"train": np.concatenate([features["train"], copies])},
-        labels | {"train": np.concatenate([labels["train"], np.full(len(items), small)])},
-        (*sources, *(item.source for item in items)),
-    )
+    copies = keep(source.cache / f"{source.backbone}-copies-{key[:12]}.npz", key, make)
+    return inputs.add(copies, np.full(len(items), small), tuple(item.source for item in items))
 
 
 def _identify(weights: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +16,48 @@ from cxr_edge.bundles.manifest import MANIFEST_NAME, Artifact
 from cxr_edge.contract import KERAS_NAME
 from cxr_edge.data.dataset import Dataset
 from cxr_edge.errors import BundleError, DataError, UsageError
-from cxr_edge.metrics import calibration, operating_point, summary
+from cxr_edge.metrics import calibration, operating_point
+from cxr_edge.metrics.calibration import Calibration
+from cxr_edge.metrics.confusion import Bools, Floats
+from cxr_edge.metrics.summary import Summary, summarise
 from cxr_edge.models import open_model
 from cxr_edge.runtimes.base import Runtime
 from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY
+from cxr_edge.system.extras import is_installed
 from cxr_edge.system.progress import Progress, say
 
-__all__ = ["calibrate"]
+__all__ = ["Calibrated", "calibrate"]
 
 CARD = "MODEL_CARD.md"
 _HEADING = "\n## Calibration\n"
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What was chosen and on which films; `figures` are at the new threshold, by split."""
+
+    fitted: Calibration
+    artifact: str
+    data: str
+    data_sha256: str
+    figures: Mapping[str, Summary]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that the manifest keeps under `calibration`."""
+        return self.fitted.to_json() | {
+            "artifact": self.artifact,
+            "data": {"name": self.data, "sha256": self.data_sha256},
+            "figures": {split: own.to_json(sources=False) for split, own in self.figures.items()},
+        }
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """The films of a split: their probabilities of the positive class (n,), and whether they are positive (n,)."""
+
+    scores: Floats
+    positive: Bools
 
 
 def calibrate(
@@ -35,7 +68,7 @@ def calibrate(
     rule: str = operating_point.STEADY,
     sensitivity: float | None = None,
     out: Path | None = None,
-) -> dict[str, Any]:
+) -> Calibrated:
     """Fit on the split val, write the manifest of `out` or of the bundle itself, and return what was written.
 
     The scores are those of `artifact`, model.keras where none is named; `rule` and `sensitivity` are those of
@@ -48,29 +81,19 @@ def calibrate(
         raise DataError(
             f"{dataset.name}: its positive class is '{dataset.positive}', the bundle's '{bundle.manifest.positive}'"
         )
-    runtime = open_model(bundle, chosen)
-    scores, truth = {}, {}
-    for split in ("val", "test"):
-        if split == "val" or any(item.split == split for item in dataset.items):
-            part = dataset.select(split=split)
-            # A .tflite takes one film at a time.
-            batch = 32 if chosen.format == "keras" else 1
-            scores[split] = _score(runtime, part, bundle.manifest.positive_index, batch, f"{chosen.name} on {split}")
-            truth[split] = np.array([item.label == dataset.positive for item in part.items])
-    runtime.close()
-    fitted = calibration.fit(scores["val"], truth["val"], rule=rule, sensitivity=sensitivity)
-    figures = {
-        split: summary.summarise(own, truth[split], (), fitted.threshold).to_json(sources=False)
-        for split, own in scores.items()
-    }
-    record = fitted.to_json() | {
-        "artifact": chosen.name,
-        "data": {"name": dataset.name, "sha256": dataset.fingerprint()},
-        "figures": figures,
-    }
-    place = _put(bundle, record, fitted.threshold, out)
-    _draw(place, scores, truth, fitted.temperature)
-    return record
+    scored = _score_splits(bundle, chosen, dataset)
+    val = scored["val"]
+    fitted = calibration.fit(val.scores, val.positive, rule=rule, sensitivity=sensitivity)
+    found = Calibrated(
+        fitted=fitted,
+        artifact=chosen.name,
+        data=dataset.name,
+        data_sha256=dataset.fingerprint(),
+        figures={split: summarise(own.scores, own.positive, (), fitted.threshold) for split, own in scored.items()},
+    )
+    place = _put(bundle, found, out)
+    _draw(place, scored, fitted.temperature)
+    return found
 
 
 def _choose(bundle: Bundle, artifact: str | None) -> Artifact:
@@ -81,7 +104,22 @@ def _choose(bundle: Bundle, artifact: str | None) -> Artifact:
     return bundle.artifact(KERAS_NAME)
 
 
-def _score(runtime: Runtime, part: Dataset, at: int, batch: int, label: str) -> Any:
+def _score_splits(bundle: Bundle, artifact: Artifact, dataset: Dataset) -> dict[str, _Scored]:
+    """Return the films of val, and of test where there are any. Raises DataError where val has none."""
+    runtime = open_model(bundle, artifact)
+    # A .tflite takes one film at a time.
+    batch = 32 if artifact.format == "keras" else 1
+    scored = {}
+    for split in ("val", "test"):
+        if split == "val" or any(item.split == split for item in dataset.items):
+            part = dataset.select(split=split)
+            scores = _score(runtime, part, bundle.manifest.positive_index, batch, f"{artifact.name} on {split}")
+            scored[split] = _Scored(scores, np.array([item.label == dataset.positive for item in part.items]))
+    runtime.close()
+    return scored
+
+
+def _score(runtime: Runtime, part: Dataset, at: int, batch: int, label: str) -> Floats:
     pixels = part.pixels()
     rows = []
     with Progress(label, len(pixels)) as progress:
@@ -91,7 +129,7 @@ def _score(runtime: Runtime, part: Dataset, at: int, batch: int, label: str) -> 
     return np.concatenate(rows).astype(np.float64)
 
 
-def _put(bundle: Bundle, record: dict[str, Any], threshold: float, out: Path | None) -> Path:
+def _put(bundle: Bundle, found: Calibrated, out: Path | None) -> Path:
     """Write manifest and card, in a copy of the bundle where `out` is another folder; return where they are."""
     place = bundle.path
     if out is not None and out.resolve() != bundle.path.resolve():
@@ -100,53 +138,54 @@ def _put(bundle: Bundle, record: dict[str, Any], threshold: float, out: Path | N
         with files.staged_folder(out) as staged:
             for name in (*bundle.manifest.artifacts, *bundle.manifest.files):
                 shutil.copyfile(bundle.path / name, staged / name)
-            _write(Bundle(staged, bundle.manifest), record, threshold)
+            _write(Bundle(staged, bundle.manifest), found)
         place = out
     else:
-        _write(bundle, record, threshold)
-    if len(bundle.manifest.artifacts) > 1 and threshold != bundle.manifest.threshold:
+        _write(bundle, found)
+    if len(bundle.manifest.artifacts) > 1 and found.fitted.threshold != bundle.manifest.threshold:
         say("note: what exported artifacts say of themselves still has the old threshold; export again to renew it")
     return place
 
 
-def _write(bundle: Bundle, record: dict[str, Any], threshold: float) -> None:
+def _write(bundle: Bundle, found: Calibrated) -> None:
     hashes = dict(bundle.manifest.files)
     if CARD in hashes:
         text = (bundle.path / CARD).read_text(encoding="utf-8").partition(_HEADING)[0]
-        files.write_text(bundle.path / CARD, text + _describe(record))
+        files.write_text(bundle.path / CARD, text + _describe(found))
         hashes[CARD] = files.sha256_file(bundle.path / CARD)
-    manifest = dataclasses.replace(bundle.manifest, threshold=threshold, calibration=record, files=hashes)
+    manifest = dataclasses.replace(
+        bundle.manifest, threshold=found.fitted.threshold, calibration=found.to_json(), files=hashes
+    )
     Bundle(bundle.path, manifest).write_manifest()
 
 
-def _describe(record: dict[str, Any]) -> str:
+def _describe(found: Calibrated) -> str:
+    fitted = found.fitted
     lines = [
         f"{_HEADING}",
-        f"Threshold {record['threshold']:.4f} by the rule '{record['rule']}' and temperature "
-        f"{record['temperature']:.3f}, chosen on {record['films']} films of the split val of "
-        f"`{record['data']['name']}` with {record['artifact']}. The figures above are at the threshold before that; at "
-        "this one:",
+        f"Threshold {fitted.threshold:.4f} by the rule '{fitted.rule}' and temperature {fitted.temperature:.3f}, "
+        f"chosen on {fitted.films} films of the split val of `{found.data}` with {found.artifact}. The figures above "
+        "are at the threshold before that; at this one:",
         "",
         "| films | accuracy | sensitivity | specificity |",
         "|---|---|---|---|",
     ]
-    for split, own in record["figures"].items():
-        cells = " | ".join(f"{own[name]:.3f}" for name in ("accuracy", "sensitivity", "specificity"))
-        lines.append(f"| {split} | {cells} |")
+    for split, own in found.figures.items():
+        rates = (own.counts.accuracy, own.counts.sensitivity, own.counts.specificity)
+        lines.append(f"| {split} | {' | '.join(f'{rate:.3f}' for rate in rates)} |")
     return "\n".join([*lines, "", RESEARCH_ONLY, ""])
 
 
-def _draw(place: Path, scores: dict[str, Any], truth: dict[str, Any], temperature: float) -> None:
+def _draw(place: Path, scored: Mapping[str, _Scored], temperature: float) -> None:
     """Leave the reliability plot beside the bundle, for a bundle holds nothing that its manifest does not list."""
-    import importlib.util
-
-    if importlib.util.find_spec("matplotlib") is None:
+    if not is_installed("matplotlib"):
         say("note: no reliability plot without the extra 'train'; type: pip install 'cxr-edge[train]'")
         return
     from cxr_edge.studies.report import study_plots
 
-    split = "test" if "test" in scores else "val"
+    split = "test" if "test" in scored else "val"
+    shown = scored[split]
     figure = study_plots.draw_reliability(
-        scores[split], truth[split], temperature, f"{split} films; temperature fitted on val"
+        shown.scores, shown.positive, temperature, f"{split} films; temperature fitted on val"
     )
     study_plots.save(figure, place.with_name(f"{place.name}-reliability"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,17 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from cxr_edge.bundles.bundle import Bundle
-from cxr_edge.contract import artifact_name
-from cxr_edge.data.dataset import Dataset, Item
+from cxr_edge.contract import Pixels, artifact_name
+from cxr_edge.data.dataset import Dataset
 from cxr_edge.errors import BundleError, DataError
 from cxr_edge.imaging.overlay import overlay
 from cxr_edge.inference.batch import run_films
-from cxr_edge.metrics.confusion import is_positive
+from cxr_edge.metrics.confusion import Floats, is_positive
 from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY
 from cxr_edge.system.progress import Progress
 
-__all__ = ["ARTIFACTS", "Shown", "choose", "draw_gradcam"]
+__all__ = ["ARTIFACTS", "GradcamFigure", "Shown", "ShownFilm", "choose", "draw_gradcam"]
 
 ARTIFACTS = (artifact_name("tflite", "float32"), artifact_name("tflite", "int8"))
 
@@ -28,6 +29,9 @@ _SIDE_PX = 224
 _GAP_PX = 8
 _TEXT_PX = 38
 _HEAD_PX = 26
+_PANEL_WIDTH_PX = 3 * (_SIDE_PX + _GAP_PX) + _GAP_PX
+_PANEL_HEIGHT_PX = _SIDE_PX + _TEXT_PX + _GAP_PX
+_HEADS = ("film", "float32", "int8")
 _BACK, _INK, _SOFT = (16, 20, 24), (235, 235, 235), (160, 170, 180)
 
 
@@ -39,7 +43,52 @@ class Shown:
     outcome: str
 
 
-def draw_gradcam(bundle: Bundle, dataset: Dataset, out: Path, *, split: str = "test", each: int = 2) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ShownFilm:
+    """A film that stands in a figure, and the probability that each artifact gives it."""
+
+    film: str
+    outcome: str
+    probabilities: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the film as a JSON object."""
+        return {"film": self.film, "outcome": self.outcome} | dict(self.probabilities)
+
+
+@dataclass(frozen=True)
+class GradcamFigure:
+    """What a figure shows."""
+
+    films: tuple[ShownFilm, ...]
+    split: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {
+            "films": [film.to_json() for film in self.films],
+            "split": self.split,
+            "research_only": RESEARCH_ONLY,
+        }
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """An artifact's answers to the films: probabilities (n,) of the positive class, and maps (n, 49)."""
+
+    scores: Floats
+    heatmaps: Floats
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """A film as it is drawn: the picture, the maps of ARTIFACTS over it, and the lines below."""
+
+    pictures: tuple[Image.Image, ...]
+    lines: tuple[str, str]
+
+
+def draw_gradcam(bundle: Bundle, dataset: Dataset, out: Path, *, split: str = "test", each: int = 2) -> GradcamFigure:
     """Write the figure to `out` as PNG and return what it shows.
 
     Of each outcome (right and wrong, positive and negative) the `each` films are shown that float is surest of. Raises
@@ -52,25 +101,20 @@ def draw_gradcam(bundle: Bundle, dataset: Dataset, out: Path, *, split: str = "t
         raise DataError(
             f"{dataset.name}: its positive class is '{dataset.positive}', the bundle's '{bundle.manifest.positive}'"
         )
-    chosen = dataset.select(split=split)
-    with Progress("reading films", len(chosen.items)) as progress:
-        pixels = chosen.pixels(progress=progress)
-    outputs = {name: _run(bundle, name, pixels) for name in ARTIFACTS}
-    scores = {name: own["probabilities"][:, bundle.manifest.positive_index] for name, own in outputs.items()}
-    shown = choose(scores[ARTIFACTS[0]], chosen, bundle.manifest.threshold, each)
-    _draw(chosen, shown, pixels, outputs, scores, bundle.manifest.threshold, out)
-    return {
-        "films": [
-            {"film": chosen.items[film.row].item_id, "outcome": film.outcome}
-            | {name: float(own[film.row]) for name, own in scores.items()}
-            for film in shown
-        ],
-        "split": split,
-        "research_only": RESEARCH_ONLY,
-    }
+    films = dataset.select(split=split)
+    with Progress("reading films", len(films.items)) as progress:
+        pixels = films.pixels(progress=progress)
+    answers = {name: _run(bundle, name, pixels) for name in ARTIFACTS}
+    threshold = bundle.manifest.threshold
+    shown = choose(answers[ARTIFACTS[0]].scores, films, threshold, each)
+    panels = [_make_panel(films, film, pixels[film.row], answers) for film in shown]
+    sheet = _draw(panels, f"Colour: what spoke for the likelier class. Threshold {threshold:.3f}. {RESEARCH_ONLY}")
+    with files.atomic_write(out) as handle:
+        sheet.save(handle, "PNG")
+    return GradcamFigure(tuple(_describe(films, film, answers) for film in shown), split)
 
 
-def choose(scores: Any, dataset: Dataset, threshold: float, each: int) -> list[Shown]:
+def choose(scores: Floats, dataset: Dataset, threshold: float, each: int) -> list[Shown]:
     """Return the films to show, outcome by outcome, surest first; an outcome that no film has is left out."""
     positive = np.array([item.label == dataset.positive for item in dataset.items])
     called = is_positive(scores, threshold)
@@ -84,47 +128,46 @@ def choose(scores: Any, dataset: Dataset, threshold: float, each: int) -> list[S
     return shown
 
 
-def _run(bundle: Bundle, name: str, pixels: Any) -> dict[str, Any]:
+def _run(bundle: Bundle, name: str, pixels: Pixels) -> _Answers:
     outputs = run_films(bundle, bundle.artifact(name), pixels)
     if "heatmap" not in outputs:
         raise BundleError(f"{name}: gives no heat map; export the bundle again")
-    return outputs
+    return _Answers(outputs["probabilities"][:, bundle.manifest.positive_index], outputs["heatmap"])
 
 
-def _draw(
-    dataset: Dataset,
-    shown: list[Shown],
-    pixels: Any,
-    outputs: dict[str, Any],
-    scores: dict[str, Any],
-    threshold: float,
-    out: Path,
-) -> None:
-    columns = ("film", "float32", "int8")
-    panel = 3 * (_SIDE_PX + _GAP_PX) + _GAP_PX
-    across = 2 if len(shown) > 1 else 1
-    down = -(-len(shown) // across)
-    height = _HEAD_PX + down * (_SIDE_PX + _TEXT_PX + _GAP_PX) + _HEAD_PX
-    sheet = Image.new("RGB", (panel * across, height), _BACK)
+def _describe(films: Dataset, film: Shown, answers: Mapping[str, _Answers]) -> ShownFilm:
+    probabilities = {name: float(own.scores[film.row]) for name, own in answers.items()}
+    return ShownFilm(films.items[film.row].item_id, film.outcome, probabilities)
+
+
+def _make_panel(films: Dataset, film: Shown, pixels: Pixels, answers: Mapping[str, _Answers]) -> _Panel:
+    maps = [overlay(pixels, answers[name].heatmaps[film.row]).convert("RGB") for name in ARTIFACTS]
+    float32, int8 = answers[ARTIFACTS[0]].scores[film.row], answers[ARTIFACTS[1]].scores[film.row]
+    item = films.items[film.row]
+    lines = (
+        f"{film.outcome}: P({films.positive}) float32 {float32:.3f}, int8 {int8:.3f}",
+        f"{item.item_id} ({item.source})",
+    )
+    return _Panel((Image.fromarray(pixels).convert("RGB"), *maps), lines)
+
+
+def _draw(panels: Sequence[_Panel], note: str) -> Image.Image:
+    """Return the panels in two columns, under heads and over the note."""
+    across = 2 if len(panels) > 1 else 1
+    down = -(-len(panels) // across)
+    height = _HEAD_PX + down * _PANEL_HEIGHT_PX + _HEAD_PX
+    sheet = Image.new("RGB", (_PANEL_WIDTH_PX * across, height), _BACK)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    for number, film in enumerate(shown):
-        left = (number % across) * panel + _GAP_PX
-        top = _HEAD_PX + (number // across) * (_SIDE_PX + _TEXT_PX + _GAP_PX)
-        pictures = [Image.fromarray(pixels[film.row])]
-        pictures += [overlay(pixels[film.row], outputs[name]["heatmap"][film.row]) for name in ARTIFACTS]
-        for place, picture in enumerate(pictures):
-            sheet.paste(picture.convert("RGB"), (left + place * (_SIDE_PX + _GAP_PX), top))
-        line = f"{film.outcome}: P({dataset.positive}) float32 {scores[ARTIFACTS[0]][film.row]:.3f}"
-        pen.text((left, top + _SIDE_PX + 2), f"{line}, int8 {scores[ARTIFACTS[1]][film.row]:.3f}", fill=_INK, font=font)
-        pen.text((left, top + _SIDE_PX + 19), _name(dataset.items[film.row]), fill=_SOFT, font=font)
-    for place, word in enumerate(columns):
+    for number, panel in enumerate(panels):
+        left = (number % across) * _PANEL_WIDTH_PX + _GAP_PX
+        top = _HEAD_PX + (number // across) * _PANEL_HEIGHT_PX
+        for place, picture in enumerate(panel.pictures):
+            sheet.paste(picture, (left + place * (_SIDE_PX + _GAP_PX), top))
+        pen.text((left, top + _SIDE_PX + 2), panel.lines[0], fill=_INK, font=font)
+        pen.text((left, top + _SIDE_PX + 19), panel.lines[1], fill=_SOFT, font=font)
+    for place, head in enumerate(_HEADS):
         for column in range(across):
-            pen.text((column * panel + _GAP_PX + place * (_SIDE_PX + _GAP_PX), 5), word, fill=_INK, font=font)
-    note = f"Colour: what spoke for the likelier class. Threshold {threshold:.3f}. {RESEARCH_ONLY}"
+            left = column * _PANEL_WIDTH_PX + _GAP_PX + place * (_SIDE_PX + _GAP_PX)
+            pen.text((left, 5), head, fill=_INK, font=font)
     pen.text((_GAP_PX, height - _HEAD_PX + 4), note, fill=_INK, font=font)
-    with files.atomic_write(out) as handle:
-        sheet.save(handle, "PNG")
-
-
-def _name(item: Item) -> str:
-    return f"{item.item_id} ({item.source})"
+    return sheet

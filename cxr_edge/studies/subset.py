@@ -50,7 +50,9 @@ def thin(dataset: Dataset, films: int | None) -> Dataset:
 
 def truth_of(dataset: Dataset, *splits: str) -> Truth:
     """Return what is true of the films of some splits, split by split."""
-    items = [item for split in splits for item in dataset.items if item.split == split]
+    items: list[Item] = []
+    for split in splits:
+        items += [item for item in dataset.items if item.split == split]
     positive: npt.NDArray[np.bool_] = np.array([item.label == dataset.positive for item in items], dtype=np.bool_)
     return Truth(positive, tuple(item.source for item in items))
 

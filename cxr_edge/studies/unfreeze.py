@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cxr_edge.data.dataset import open_dataset
+from cxr_edge.data.dataset import Dataset, open_dataset
 from cxr_edge.errors import UsageError
 from cxr_edge.studies import scoring, weights
 from cxr_edge.studies.jobs import Engine, Job, Record, absolute, run_all
-from cxr_edge.studies.report import study_page
-from cxr_edge.studies.subset import HELD_OUT, describe, thin, truth_of
+from cxr_edge.studies.report import facts, study_page
+from cxr_edge.studies.report.unfreeze_result import History, Trend, UnfreezeRow, UnfreezeStudy
+from cxr_edge.studies.scoring import Pair, Scores
+from cxr_edge.studies.subset import HELD_OUT, thin
 from cxr_edge.system import files
 from cxr_edge.training.checkpoint import Checkpoint
 from cxr_edge.training.fit import fit
 from cxr_edge.training.network.heads import start_classifier
 from cxr_edge.training.network.model import backbone_of, freeze
 from cxr_edge.training.options import PRESETS, TrainOptions
-from cxr_edge.training.training_set import load_films
+from cxr_edge.training.training_set import Films, load_films
 
 __all__ = ["CONVERGED", "FRACTIONS", "UnfreezeOptions", "run", "train_part"]
 
@@ -65,7 +68,7 @@ class UnfreezeOptions:
             raise UsageError(f"--fraction {outside[0] if outside else ''}: must lie between 0 (frozen) and 1 (all)")
 
 
-def run(options: UnfreezeOptions, out: Path, *, resume: bool = False, engine: Engine | None = None) -> dict[str, Any]:
+def run(options: UnfreezeOptions, out: Path, *, resume: bool = False, engine: Engine | None = None) -> UnfreezeStudy:
     """Run the study in the folder `out` and return its result. Raises UsageError, DataError, TrainingError.
 
     Trainings go seed by seed, so that one that is stopped has done every fraction alike.
@@ -76,36 +79,69 @@ def run(options: UnfreezeOptions, out: Path, *, resume: bool = False, engine: En
     if source.weights is None:
         raise UsageError(f"--weights: {source.described}")
     record = Record(out, resume=resume)
-    shared = {
-        name: getattr(options, name) for name in ("epochs", "copies", "films", "learning_rate", "backbone", "positive")
-    }
-    jobs = {
-        (fraction, seed): Job(
-            f"{fraction:.0%} seed {seed}",
-            train_part,
-            shared | {"fraction": fraction, "seed": seed},
-            {"data": absolute(options.data), "weights": absolute(source.weights), "out": str(out.resolve())},
-            {"data": dataset.fingerprint(), "weights": source.described},
-        )
-        for seed in options.seeds
-        for fraction in options.fractions
-    }
+    place = {"data": absolute(options.data), "weights": absolute(source.weights), "out": str(out.resolve())}
+    jobs = _plan(options, place, {"data": dataset.fingerprint(), "weights": source.described})
     answers = run_all(list(jobs.values()), record, "trainings", engine or Engine())
-    rows = [
-        _make_row(fraction, [answers[jobs[fraction, seed].name] for seed in options.seeds], dataset)
-        for fraction in options.fractions
-    ]
-    result = study_page.head(NAME, dataset, options) | {
-        "films": describe(dataset),
-        "positive": {split: truth_of(dataset, split).positive.tolist() for split in HELD_OUT},
-        "weights": source.described,
-        "converged_within": CONVERGED,
-        "rows": rows,
-        "pairs": _compare_ends(dataset, rows),
-        "trends": _find_trends(rows),
+    rows = []
+    for fraction in options.fractions:
+        trainings = [_Training.from_json(answers[jobs[fraction, seed].name]) for seed in options.seeds]
+        rows.append(_make_row(fraction, trainings, dataset))
+    study = UnfreezeStudy(
+        facts=facts.gather(NAME, dataset, options),
+        weights=source.described,
+        converged_within=CONVERGED,
+        rows=tuple(rows),
+        pairs=_compare_ends(dataset, rows[0], rows[-1]),
+        trends=_find_trends(rows),
+    )
+    study_page.write(study, out)
+    return study
+
+
+def _plan(
+    options: UnfreezeOptions, place: Mapping[str, str], identity: Mapping[str, str]
+) -> dict[tuple[float, int], Job]:
+    """Return a job for each fraction and seed, seed by seed; `identity` tells films and weights."""
+    shared = {
+        "epochs": options.epochs,
+        "copies": options.copies,
+        "films": options.films,
+        "learning_rate": options.learning_rate,
+        "backbone": options.backbone,
+        "positive": options.positive,
     }
-    study_page.write(result, out)
-    return result
+    jobs = {}
+    for seed in options.seeds:
+        for fraction in options.fractions:
+            arguments = shared | {"fraction": fraction, "seed": seed}
+            jobs[fraction, seed] = Job(f"{fraction:.0%} seed {seed}", train_part, arguments, place, identity)
+    return jobs
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What a training answers: figures of each epoch, scores of val and test, and what of the network trained."""
+
+    history: History
+    scores: Scores
+    frozen_layers: int
+    backbone_layers: int
+    trainable_parameters: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer as a JSON object."""
+        return {
+            "history": list(self.history),
+            "scores": dict(self.scores),
+            "frozen_layers": self.frozen_layers,
+            "backbone_layers": self.backbone_layers,
+            "trainable_parameters": self.trainable_parameters,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> _Training:
+        """Read what `to_json` gave."""
+        return cls(**value)
 
 
 def train_part(
@@ -122,38 +158,38 @@ def train_part(
     weights: str,
     out: str,
 ) -> dict[str, Any]:
-    """Train a fraction of the backbone and return history and scores of val and test: a job.
+    """Train a fraction of the backbone and return a _Training as JSON: a job.
 
     Where an earlier run was stopped it goes on from the last whole epoch.
     """
     dataset = thin(open_dataset(data, positive=positive), films)
     options = _options(fraction, seed, epochs, copies, learning_rate, backbone, weights)
-    loaded = {
-        split: load_films(dataset, split)
-        for split in ("train", "val", "test")
-        if any(item.split == split for item in dataset.items)
-    }
+    splits = {item.split for item in dataset.items}
+    loaded = {split: load_films(dataset, split) for split in ("train", *HELD_OUT) if split in splits}
     classifier = start_classifier(options, len(dataset.labels))
     key = files.sha256_bytes(f"{dataclasses.asdict(options)} {dataset.fingerprint()}".encode())
     place = Path(out) / "checkpoints" / f"{fraction:g}-{seed}" / "checkpoint.npz"
     state = Checkpoint.read(place, key) if place.is_file() else Checkpoint(place)
     history = fit(classifier, loaded["train"], loaded["val"], options, state, key)
-    at = dataset.labels.index(positive)
-    scores = {
-        split: classifier.predict(part.pixels, batch_size=32, verbose=0)[:, at].astype(float).tolist()
-        for split, part in loaded.items()
-        if split != "train"
-    }
-    frozen = freeze(classifier, fraction)
-    trainable = sum(int(np.prod(weight.shape)) for weight in classifier.trainable_weights)
+    training = _Training(
+        history=history,
+        scores=_score(classifier, loaded, dataset.labels.index(positive)),
+        frozen_layers=freeze(classifier, fraction),
+        backbone_layers=len(backbone_of(classifier).layers),
+        trainable_parameters=sum(int(np.prod(weight.shape)) for weight in classifier.trainable_weights),
+    )
     shutil.rmtree(place.parent)
-    return {
-        "history": history,
-        "scores": scores,
-        "frozen_layers": frozen,
-        "backbone_layers": len(backbone_of(classifier).layers),
-        "trainable_parameters": trainable,
-    }
+    return training.to_json()
+
+
+def _score(classifier: Any, loaded: Mapping[str, Films], at: int) -> Scores:
+    """Return the probabilities of class number `at` of the films held out."""
+    scores = {}
+    for split, films in loaded.items():
+        if split != "train":
+            answers = classifier.predict(films.pixels, batch_size=32, verbose=0)
+            scores[split] = answers[:, at].astype(float).tolist()
+    return scores
 
 
 def _options(
@@ -172,19 +208,20 @@ def _options(
     return dataclasses.replace(paper, preset="study", stages=(stage,), backbone=backbone, weights=weights, seed=seed)
 
 
-def _make_row(fraction: float, answers: list[dict[str, Any]], dataset: Any) -> dict[str, Any]:
-    losses = [[record["val_loss"] for record in answer["history"]] for answer in answers]
-    return {
-        "fraction": fraction,
-        "frozen_layers": answers[0]["frozen_layers"],
-        "backbone_layers": answers[0]["backbone_layers"],
-        "trainable_parameters": answers[0]["trainable_parameters"],
-        "figures": [scoring.report(dataset, answer["scores"]) for answer in answers],
-        "epochs_to_converge": [_converge(own) for own in losses],
-        "best_epoch": [int(np.argmin(own)) + 1 for own in losses],
-        "histories": [answer["history"] for answer in answers],
-        "scores": [answer["scores"] for answer in answers],
-    }
+def _make_row(fraction: float, trainings: Sequence[_Training], dataset: Dataset) -> UnfreezeRow:
+    losses = [[record["val_loss"] for record in training.history] for training in trainings]
+    first = trainings[0]
+    return UnfreezeRow(
+        fraction=fraction,
+        frozen_layers=first.frozen_layers,
+        backbone_layers=first.backbone_layers,
+        trainable_parameters=first.trainable_parameters,
+        figures=tuple(scoring.report(dataset, training.scores) for training in trainings),
+        epochs_to_converge=tuple(_converge(own) for own in losses),
+        best_epoch=tuple(int(np.argmin(own)) + 1 for own in losses),
+        histories=tuple(training.history for training in trainings),
+        scores=tuple(training.scores for training in trainings),
+    )
 
 
 def _converge(losses: list[float]) -> int:
@@ -192,26 +229,21 @@ def _converge(losses: list[float]) -> int:
     return int(np.argmax(np.array(losses) <= min(losses) + CONVERGED)) + 1
 
 
-def _compare_ends(dataset: Any, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _compare_ends(dataset: Dataset, first: UnfreezeRow, last: UnfreezeRow) -> tuple[Pair, ...]:
     """Return the tests between the least and the most unfrozen, seed by seed."""
     pairs = []
-    first, last = rows[0], rows[-1]
-    for number, (before, after) in enumerate(zip(first["scores"], last["scores"], strict=True)):
-        split = first["figures"][number]["split"]
-        bars = first["figures"][number]["threshold"], last["figures"][number]["threshold"]
-        positive = truth_of(dataset, split).positive
-        tested = scoring.compare(np.array(before[split]), np.array(after[split]), positive, bars)
-        pairs.append({"from": first["fraction"], "to": last["fraction"], "seed_number": number} | tested)
-    return pairs
+    for number, figures in enumerate(first.figures):
+        before, after = (first.scores[number], figures), (last.scores[number], last.figures[number])
+        tested = scoring.compare(dataset, before, after)
+        pairs.append(Pair(first.fraction, last.fraction, tested, number))
+    return tuple(pairs)
 
 
-def _find_trends(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return for accuracy, AUC and epochs how they go with the fraction: Spearman's rank correlation and its p."""
+def _find_trends(rows: Sequence[UnfreezeRow]) -> dict[str, Trend]:
+    """Return how accuracy, AUC and epochs go with the fraction."""
     groups = {
-        "accuracy": [[own["accuracy"] for own in row["figures"]] for row in rows],
-        "auc": [[own["auc"] for own in row["figures"]] for row in rows],
-        "epochs_to_converge": [row["epochs_to_converge"] for row in rows],
+        "accuracy": [[own.accuracy.value for own in row.figures] for row in rows],
+        "auc": [[own.auc.value for own in row.figures] for row in rows],
+        "epochs_to_converge": [[float(epoch) for epoch in row.epochs_to_converge] for row in rows],
     }
-    return {
-        name: dict(zip(("spearman", "p"), scoring.rank_test(values), strict=True)) for name, values in groups.items()
-    }
+    return {name: Trend(*scoring.rank_test(values)) for name, values in groups.items()}

@@ -24,6 +24,7 @@ from cxr_edge.runtimes.keras import load_model
 from cxr_edge.studies import backbones, balance, gradcam, unfreeze
 from cxr_edge.studies.cached_heads import HeadSpec, Place, all_features, train_head
 from cxr_edge.studies.jobs import Engine
+from cxr_edge.studies.report.balance_result import BalanceStudy
 from cxr_edge.training.network import layers
 from cxr_edge.training.network.heads import HeadOptions, fit_head, put_head
 from cxr_edge.training.network.model import backbone_of, build_classifier
@@ -57,27 +58,27 @@ def file_in(weights: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def balanced(films: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def balanced(films: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> BalanceStudy:
     options = balance.BalanceOptions(
         str(films), str(weights), ways=("none", "augment"), seeds=(0,), epochs=20, films=30
     )
     return balance.run(options, tmp_path_factory.mktemp("balance"))
 
 
-def test_heads_on_features_of_a_trained_backbone_tell_the_classes_apart(balanced: dict[str, Any]) -> None:
-    assert [row["way"] for row in balanced["rows"]] == ["none", "augment"]
-    assert all(row["mean_figures"]["auc"] > 0.75 for row in balanced["rows"])
+def test_heads_on_features_of_a_trained_backbone_tell_the_classes_apart(balanced: BalanceStudy) -> None:
+    assert [row.way for row in balanced.rows] == ["none", "augment"]
+    assert all(row.mean_figures.auc.value > 0.75 for row in balanced.rows)
 
 
-def test_a_result_names_no_place_on_the_machine(balanced: dict[str, Any], films: Path) -> None:
-    assert str(films.parent) not in json.dumps(balanced)
+def test_a_result_names_no_place_on_the_machine(balanced: BalanceStudy, films: Path) -> None:
+    assert str(films.parent) not in json.dumps(balanced.to_json())
 
 
 def test_ray_runs_the_trainings_and_they_are_kept(films: Path, weights: Path, tmp_path: Path) -> None:
     options = balance.BalanceOptions(str(films), str(weights), ways=("none",), seeds=(0,), epochs=2)
     here = balance.run(options, tmp_path / "here")
     there = balance.run(options, tmp_path / "there", engine=Engine("ray", 1))
-    assert there["rows"] == here["rows"]
+    assert there.rows == here.rows
     assert len(list((tmp_path / "there" / "trainings").glob("*.json"))) == 1
 
 
@@ -128,12 +129,12 @@ def test_backbones_are_exported_and_timed_and_one_without_weights_says_so(
         str(films), str(weights), backbones=("mobilenetv2", "inceptionv3"), seeds=(0,), epochs=20
     )
     result = backbones.run(options, tmp_path / "study")
-    first, second = result["rows"]
-    assert second["compared"] is False
-    assert second["weights"].startswith("no file of inceptionv3")
-    assert second["parameters"] > 21_000_000
-    assert result["pairs"] == []
-    artifacts = first["exported"]["artifacts"]
+    _, second = result.rows
+    assert second.to_json()["compared"] is False
+    assert second.weights.startswith("no file of inceptionv3")
+    assert second.parameters > 21_000_000
+    assert result.pairs == ()
+    artifacts = result.to_json()["rows"][0]["exported"]["artifacts"]
     assert set(artifacts) == {"model.keras", "model_float32.tflite", "model_int8.tflite"}
     assert artifacts["model_int8.tflite"]["p50_ms"][0] > 0
     assert artifacts["model_float32.tflite"]["flips"] == 0
@@ -189,7 +190,7 @@ def test_the_papers_sizes_are_those_of_the_classifier() -> None:
 def test_gradcam_draws_float_beside_int8(tiny_bundle: Bundle, films: Path, tmp_path: Path) -> None:
     shown = gradcam.draw_gradcam(tiny_bundle, open_dataset(films), tmp_path / "maps.png", each=1)
     assert (tmp_path / "maps.png").stat().st_size > 10_000
-    outcomes = [film["outcome"] for film in shown["films"]]
+    outcomes = [film.outcome for film in shown.films]
     assert {"covid called covid", "noncovid called noncovid"} <= set(outcomes)
 
 

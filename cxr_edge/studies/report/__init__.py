@@ -1,1 +1,4 @@
-"""What a study leaves: tables, figures and its page. They read a result and compute no figure of their own."""
+"""What a study leaves: its result, which becomes study.json, and the page and figures that are made of it.
+
+Nothing here trains or measures; a result only says what was found.
+"""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -16,6 +17,9 @@ from cxr_edge.metrics import calibration, paired
 from cxr_edge.metrics.confusion import Bools, Floats
 from cxr_edge.metrics.intervals import Interval
 from cxr_edge.report import roc_figure
+from cxr_edge.studies.report.backbones_result import BackboneStudy, TrainedBackbone
+from cxr_edge.studies.report.balance_result import BalanceStudy
+from cxr_edge.studies.report.unfreeze_result import UnfreezeStudy
 from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY
 
@@ -29,6 +33,8 @@ matplotlib.use("Agg")
 
 COLOURS = ("#2368b8", "#c2376b", "#0f8f73", "#b26a00", "#6a48c4")
 _GREY = "#6b7480"
+
+_Trained = tuple[str, TrainedBackbone]
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -46,14 +52,13 @@ def save(figure: Figure, path: Path) -> None:
         files.write_bytes(path.with_name(path.name + suffix), buffer.getvalue())
 
 
-def draw(result: dict[str, Any]) -> dict[str, Figure]:
+def draw(study: BackboneStudy | BalanceStudy | UnfreezeStudy) -> dict[str, Figure]:
     """Return the figures of a study's result by their names."""
-    drawn: dict[str, Callable[[dict[str, Any]], dict[str, Figure]]] = {
-        "backbones": _draw_backbones,
-        "unfreeze": _draw_unfreeze,
-        "balance": _draw_balance,
-    }
-    return drawn[result["study"]](result)
+    if isinstance(study, BackboneStudy):
+        return _draw_backbones(study)
+    if isinstance(study, UnfreezeStudy):
+        return {"curves": _draw_curves(study), "outcome": _draw_outcome(study)}
+    return {"balance": _draw_balance(study)}
 
 
 def draw_reliability(scores: Floats, positive: Bools, temperature: float, title: str) -> Figure:
@@ -102,115 +107,134 @@ def draw_layers(blocks: Sequence[Block], title: str) -> Figure:
     return figure
 
 
-def _draw_backbones(result: dict[str, Any]) -> dict[str, Figure]:
-    rows = [row for row in result["rows"] if row["compared"]]
-    figure, axes = _open(5.6, 5.4)
-    roc_figure.prepare(axes)
-    for colour, row in zip(COLOURS, rows, strict=False):
-        figures = row["figures"]
-        scores = np.array(row["scores"][figures["split"]])
-        positive = np.array(result["positive"][figures["split"]], dtype=bool)
-        label = f"{row['backbone']}: AUC {Interval(figures['auc'], *figures['auc_95'])}"
-        point = figures["sensitivity"], figures["specificity"]
-        roc_figure.draw_curve(axes, scores, positive, label=label, point=point, color=colour, band=True)
-    axes.set_title("ROC with pointwise 95 % bands; dots at the threshold of val", fontsize=9)
-    axes.legend(loc="lower right", frameon=False, fontsize=8)
-    drawn = {"roc": figure}
-    if any(row["exported"] for row in rows):
-        drawn["cost"] = _draw_cost(rows)
+def _draw_backbones(study: BackboneStudy) -> dict[str, Figure]:
+    trained = [(row.backbone, row.trained) for row in study.rows if row.trained is not None]
+    drawn = {"roc": _draw_roc(trained, study.facts.positive)}
+    if any(own.exported for _, own in trained):
+        drawn["cost"] = _draw_costs(trained)
     return drawn
 
 
-def _draw_cost(rows: list[dict[str, Any]]) -> Figure:
-    figure = Figure(figsize=(8.4, 3.6), layout="constrained")
-    panels = (("p50_ms", "ms for one film, median, one thread"), ("mb", "MB of file"))
-    for axes, (cost, label) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
-        for colour, row in zip(COLOURS, rows, strict=False):
-            for name, found in (row["exported"] or {"artifacts": {}})["artifacts"].items():
-                if name.endswith(".keras") or "auc" not in found or cost not in found:
-                    continue
-                x = found[cost][0] if cost == "p50_ms" else found[cost]
-                value, low, high = found["auc"]
-                kind = "o" if "float32" in name else "s"
-                reach = [[value - low], [high - value]]
-                word = f"{row['backbone']}, {'float32' if kind == 'o' else 'int8'}"
-                axes.errorbar(x, value, yerr=reach, fmt=kind, color=colour, capsize=2, label=word)
-        axes.set(xscale="log", xlabel=f"{label}, logarithmic")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.grid(alpha=0.3)
-    figure.axes[0].set_ylabel("AUC with 95 % DeLong interval")
-    figure.axes[0].legend(loc="upper right", frameon=False, fontsize=8)
+def _draw_roc(trained: Sequence[_Trained], truth: Mapping[str, list[bool]]) -> Figure:
+    figure, axes = _open(5.6, 5.4)
+    roc_figure.prepare(axes)
+    for colour, (backbone, own) in zip(COLOURS, trained, strict=False):
+        first = own.figures[0]
+        scores = np.array(own.scores[first.split])
+        positive = np.array(truth[first.split], dtype=bool)
+        counts = first.summary.counts
+        point = counts.sensitivity, counts.specificity
+        label = f"{backbone}: AUC {first.auc}"
+        roc_figure.draw_curve(axes, scores, positive, label=label, point=point, color=colour, band=True)
+    axes.set_title("ROC with pointwise 95 % bands; dots at the threshold of val", fontsize=9)
+    axes.legend(loc="lower right", frameon=False, fontsize=8)
     return figure
 
 
-def _draw_unfreeze(result: dict[str, Any]) -> dict[str, Figure]:
-    curves = Figure(figsize=(9.6, 6.2), layout="constrained")
-    panels = ("val_accuracy", "val_loss", "accuracy", "loss")
-    names = ("validation accuracy", "validation loss", "training accuracy (augmented)", "training loss (augmented)")
-    for axes, key, name in zip(curves.subplots(2, 2, sharex=True).ravel(), panels, names, strict=True):
-        for colour, row in zip(COLOURS, result["rows"], strict=False):
-            values = np.array([[record[key] for record in history] for history in row["histories"]])
+def _draw_costs(trained: Sequence[_Trained]) -> Figure:
+    figure = Figure(figsize=(8.4, 3.6), layout="constrained")
+    latency_axes, size_axes = figure.subplots(1, 2, sharey=True)
+    for colour, (backbone, own) in zip(COLOURS, trained, strict=False):
+        artifacts = own.exported.artifacts if own.exported else {}
+        for name, found in artifacts.items():
+            if name.endswith(".keras") or found.auc is None:
+                continue
+            kind = "float32" if "float32" in name else "int8"
+            style = {"fmt": "o" if kind == "float32" else "s", "color": colour, "capsize": 2}
+            point = {"y": found.auc.value, "yerr": _reach(found.auc), "label": f"{backbone}, {kind}"} | style
+            if found.latency is not None:
+                latency_axes.errorbar(x=found.latency.p50_ms.value, **point)
+            size_axes.errorbar(x=found.size_mb, **point)
+    _scale_costs(latency_axes, "ms for one film, median, one thread")
+    _scale_costs(size_axes, "MB of file")
+    latency_axes.set_ylabel("AUC with 95 % DeLong interval")
+    latency_axes.legend(loc="upper right", frameon=False, fontsize=8)
+    return figure
+
+
+def _scale_costs(axes: Axes, label: str) -> None:
+    axes.set(xscale="log", xlabel=f"{label}, logarithmic")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.grid(alpha=0.3)
+
+
+def _draw_curves(study: UnfreezeStudy) -> Figure:
+    figure = Figure(figsize=(9.6, 6.2), layout="constrained")
+    panels = {
+        "val_accuracy": "validation accuracy",
+        "val_loss": "validation loss",
+        "accuracy": "training accuracy (augmented)",
+        "loss": "training loss (augmented)",
+    }
+    for axes, (key, name) in zip(figure.subplots(2, 2, sharex=True).ravel(), panels.items(), strict=True):
+        for colour, row in zip(COLOURS, study.rows, strict=False):
+            values = np.array([[record[key] for record in history] for history in row.histories])
             epochs = np.arange(1, values.shape[1] + 1)
             axes.plot(epochs, values.T, color=colour, alpha=0.25, linewidth=0.8)
-            axes.plot(epochs, values.mean(axis=0), color=colour, label=f"{row['fraction']:.0%} unfrozen")
+            axes.plot(epochs, values.mean(axis=0), color=colour, label=f"{row.fraction:.0%} unfrozen")
         axes.set_ylabel(name)
         axes.grid(alpha=0.3)
         if key.endswith("loss"):
             # One wild epoch would flatten all the rest.
             axes.set_ylim(0, min(axes.get_ylim()[1], 2.0))
-    for axes in curves.axes[2:]:
+    for axes in figure.axes[2:]:
         axes.set_xlabel("epoch")
-    curves.axes[0].legend(frameon=False, fontsize=8)
-    curves.suptitle("Mean of the seeds; each seed thin", fontsize=10)
-    return {"curves": curves, "outcome": _draw_outcome(result)}
+    figure.axes[0].legend(frameon=False, fontsize=8)
+    figure.suptitle("Mean of the seeds; each seed thin", fontsize=10)
+    return figure
 
 
-def _draw_outcome(result: dict[str, Any]) -> Figure:
+def _draw_outcome(study: UnfreezeStudy) -> Figure:
     figure = Figure(figsize=(9.6, 3.4), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    labels = [f"{row['fraction']:.0%}" for row in result["rows"]]
-    for place, (colour, row) in enumerate(zip(COLOURS, result["rows"], strict=False)):
-        count = len(row["figures"])
-        spread = place + (np.arange(count) - (count - 1) / 2) * 0.16
-        for x, own in zip(spread, row["figures"], strict=True):
-            low, high = own["auc_95"]
-            left.errorbar(
-                x, own["auc"], yerr=[[own["auc"] - low], [high - own["auc"]]], fmt="o", color=colour, capsize=2
-            )
-            low, high = own["accuracy_95"]
-            reach = [[own["accuracy"] - low], [high - own["accuracy"]]]
-            middle.errorbar(x, own["accuracy"], yerr=reach, fmt="o", color=colour, capsize=2)
-        right.plot(spread, row["epochs_to_converge"], "o", color=colour)
+    for place, (colour, row) in enumerate(zip(COLOURS, study.rows, strict=False)):
+        spread = _spread(place, len(row.figures), 0.16)
+        style = {"fmt": "o", "color": colour, "capsize": 2}
+        for x, own in zip(spread, row.figures, strict=True):
+            left.errorbar(x, own.auc.value, yerr=_reach(own.auc), **style)
+            middle.errorbar(x, own.accuracy.value, yerr=_reach(own.accuracy), **style)
+        right.plot(spread, row.epochs_to_converge, "o", color=colour)
+    labels = [f"{row.fraction:.0%}" for row in study.rows]
     for axes, name in ((left, "AUC"), (middle, "accuracy"), (right, "epochs to converge")):
         axes.set_xticks(range(len(labels)), labels)
         axes.set(xlabel="unfrozen", ylabel=name)
         axes.grid(alpha=0.3)
     right.set_ylim(bottom=0)
-    figure.suptitle(f"{result['rows'][0]['figures'][0]['split']} films; a dot a seed, with 95 % intervals", fontsize=10)
+    split = study.rows[0].figures[0].split
+    figure.suptitle(f"{split} films; a dot a seed, with 95 % intervals", fontsize=10)
     return figure
 
 
-def _draw_balance(result: dict[str, Any]) -> dict[str, Figure]:
+def _draw_balance(study: BalanceStudy) -> Figure:
     figure = Figure(figsize=(9.6, 3.4), layout="constrained")
-    panels = figure.subplots(1, 3)
-    labels = [row["way"] for row in result["rows"]]
-    for place, (colour, row) in enumerate(zip(COLOURS, result["rows"], strict=False)):
-        count = len(row["figures"])
-        spread = place + (np.arange(count) - (count - 1) / 2) * 0.12
-        values = ([own["auc"] for own in row["figures"]], row["sensitivity_at_half"], row["specificity_at_half"])
-        for axes, own in zip(panels, values, strict=True):
-            axes.plot(spread, own, "o", color=colour, markersize=4)
-        mean = row["mean_figures"]
-        reach = [[mean["auc"] - mean["auc_95"][0]], [mean["auc_95"][1] - mean["auc"]]]
-        panels[0].errorbar(place, mean["auc"], yerr=reach, fmt="_", color=_GREY, capsize=3, zorder=0)
-    for axes, name in zip(panels, ("AUC", "sensitivity at 0.5", "specificity at 0.5"), strict=True):
+    left, middle, right = figure.subplots(1, 3)
+    for place, (colour, row) in enumerate(zip(COLOURS, study.rows, strict=False)):
+        spread = _spread(place, len(row.figures), 0.12)
+        left.plot(spread, [own.auc.value for own in row.figures], "o", color=colour, markersize=4)
+        middle.plot(spread, row.sensitivity_at_half, "o", color=colour, markersize=4)
+        right.plot(spread, row.specificity_at_half, "o", color=colour, markersize=4)
+        mean = row.mean_figures.auc
+        left.errorbar(place, mean.value, yerr=_reach(mean), fmt="_", color=_GREY, capsize=3, zorder=0)
+    labels = [row.way for row in study.rows]
+    for axes, name in ((left, "AUC"), (middle, "sensitivity at 0.5"), (right, "specificity at 0.5")):
         axes.set_xticks(range(len(labels)), labels)
         axes.set_ylabel(name)
         axes.grid(alpha=0.3)
     figure.suptitle("A dot a seed; grey: the mean probability of all seeds, with the 95 % DeLong interval", fontsize=10)
-    return {"balance": figure}
+    return figure
+
+
+def _spread(place: int, count: int, step: float) -> Floats:
+    """Return where `count` seeds stand around a place, `step` apart."""
+    places: Floats = place + (np.arange(count) - (count - 1) / 2) * step
+    return places
+
+
+def _reach(value: Interval) -> list[list[float]]:
+    """Return how far an interval reaches below and above its value, as errorbar takes it."""
+    return [[value.value - value.low], [value.high - value.value]]
 
 
 def _open(width: float, height: float) -> tuple[Figure, Any]:

@@ -19,7 +19,8 @@ from cxr_edge.metrics import operating_point, roc
 from cxr_edge.studies import calibrate, gradcam, scoring, weights
 from cxr_edge.studies.augmentation import SheetOptions, draw_sheet
 from cxr_edge.studies.jobs import FOLDER, Engine, Job, Record, run_all
-from cxr_edge.studies.report import study_plots, tables
+from cxr_edge.studies.report import facts, study_plots, tables
+from cxr_edge.studies.report.unfreeze_result import Trend, UnfreezeRow, UnfreezeStudy
 from cxr_edge.studies.subset import describe, thin, truth_of
 from cxr_edge.system.about import RESEARCH_ONLY
 
@@ -151,23 +152,23 @@ def test_a_report_has_the_threshold_of_val_and_the_figures_of_test(films: Datase
     scores = scores_of(films, 1.0)
     figures = scoring.report(films, scores)
     val, test = (np.array(scores[split]) for split in ("val", "test"))
-    assert figures["threshold"] == operating_point.youden_threshold(val, truth_of(films, "val").positive)
-    assert figures["auc"] == roc.auc(test, truth_of(films, "test").positive)
-    assert set(figures["within_source"]) == {"phantom-a", "phantom-b", "phantom-c"}
+    assert figures.threshold == operating_point.youden_threshold(val, truth_of(films, "val").positive)
+    assert figures.auc.value == roc.auc(test, truth_of(films, "test").positive)
+    assert set(figures.within_source) == {"phantom-a", "phantom-b", "phantom-c"}
 
 
 def test_two_equal_models_do_not_differ(films: Dataset) -> None:
     scores = np.array(scores_of(films, 1.0)["test"])
-    tested = scoring.compare(scores, scores, truth_of(films, "test").positive, (0.5, 0.5))
-    assert (tested["p_delong"], tested["p_mcnemar"], tested["auc_change"][0]) == (1.0, 1.0, 0.0)
+    tested = scoring.compare_scores(scores, scores, truth_of(films, "test").positive, (0.5, 0.5))
+    assert (tested.p_delong, tested.p_mcnemar, tested.auc_change.value) == (1.0, 1.0, 0.0)
 
 
 def test_a_much_better_model_is_found_better(films: Dataset) -> None:
     first, second = (np.array(scores_of(films, shift)["test"]) for shift in (0.2, 2.0))
-    tested = scoring.compare(first, second, truth_of(films, "test").positive, (0.5, 0.5))
-    assert tested["auc_change"][1] > 0
-    assert tested["p_delong"] < 0.001
-    assert tested["calls_gained"] > tested["calls_lost"]
+    tested = scoring.compare_scores(first, second, truth_of(films, "test").positive, (0.5, 0.5))
+    assert tested.auc_change.low > 0
+    assert tested.p_delong < 0.001
+    assert tested.calls_gained > tested.calls_lost
 
 
 def test_a_trend_over_groups_is_found_and_chance_is_not() -> None:
@@ -182,38 +183,34 @@ def test_values_that_are_all_equal_have_no_trend() -> None:
     assert scoring.rank_test([[3.0, 3.0], [3.0, 3.0]], draws=100) == (0.0, 1.0)
 
 
-def unfreezing(films: Dataset) -> dict[str, Any]:
+def unfreezing(films: Dataset) -> UnfreezeStudy:
     """A result of the study as its code makes it, but for the trainings."""
     history = [{"val_accuracy": 0.8, "val_loss": 0.5, "accuracy": 0.7, "loss": 0.6} for _ in range(3)]
     rows = [
-        {
-            "fraction": fraction,
-            "frozen_layers": 10,
-            "backbone_layers": 154,
-            "trainable_parameters": 1000,
-            "figures": [scoring.report(films, scores_of(films, shift))] * 2,
-            "epochs_to_converge": [2, 3],
-            "best_epoch": [3, 3],
-            "histories": [history, history],
-        }
+        UnfreezeRow(
+            fraction=fraction,
+            frozen_layers=10,
+            backbone_layers=154,
+            trainable_parameters=1000,
+            figures=(scoring.report(films, scores_of(films, shift)),) * 2,
+            epochs_to_converge=(2, 3),
+            best_epoch=(3, 3),
+            histories=(history, history),
+            scores=(scores_of(films, shift),) * 2,
+        )
         for fraction, shift in ((0.33, 0.5), (1.0, 1.0))
     ]
-    return {
-        "study": "unfreeze",
-        "research_only": RESEARCH_ONLY,
-        "data": "phantom",
-        "machine": "a machine",
-        "films": describe(films),
-        "options": {"epochs": 3, "seeds": [0, 1]},
-        "converged_within": 0.02,
-        "rows": rows,
-        "pairs": [],
-        "trends": {
-            "accuracy": {"spearman": 0.9, "p": 0.01},
-            "auc": {"spearman": 0.1, "p": 0.6},
-            "epochs_to_converge": {"spearman": 0.8, "p": 0.02},
-        },
-    }
+    return UnfreezeStudy(
+        # The options of the study itself are a module that needs TensorFlow.
+        facts=dataclasses.replace(
+            facts.gather("unfreeze", films, SheetOptions("phantom")), options={"epochs": 3, "seeds": [0, 1]}
+        ),
+        weights="random numbers",
+        converged_within=0.02,
+        rows=tuple(rows),
+        pairs=(),
+        trends={"accuracy": Trend(0.9, 0.01), "auc": Trend(0.1, 0.6), "epochs_to_converge": Trend(0.8, 0.02)},
+    )
 
 
 def test_the_page_of_a_study_says_what_holds_what_does_not_and_what_is_not_shown(films: Dataset) -> None:
@@ -271,8 +268,11 @@ def test_calibrate_writes_threshold_temperature_and_card(
     out = tmp_path / "calibrated"
     record = calibrate.calibrate(brightness_bundle, few, artifact="float32", sensitivity=0.9, out=out)
     read = Bundle.read(out)
-    assert (read.manifest.threshold, read.manifest.calibration) == (record["threshold"], json.loads(json.dumps(record)))
-    assert record["figures"]["val"]["sensitivity"] >= 0.9
+    assert (read.manifest.threshold, read.manifest.calibration) == (
+        record.fitted.threshold,
+        json.loads(json.dumps(record.to_json())),
+    )
+    assert record.figures["val"].counts.sensitivity >= 0.9
     assert read.artifact_bytes(read.artifact("float32"))
     assert Bundle.read(brightness_bundle.path).manifest.threshold == 0.5
     assert (tmp_path / "calibrated-reliability.svg").is_file()
@@ -280,8 +280,8 @@ def test_calibrate_writes_threshold_temperature_and_card(
 
 def test_calibrate_in_place_changes_the_bundle_itself(films: Dataset, brightness_bundle: Bundle) -> None:
     record = calibrate.calibrate(brightness_bundle, small(films, val=30), artifact="float32")
-    assert Bundle.read(brightness_bundle.path).manifest.threshold == record["threshold"]
-    assert set(record["figures"]) == {"val"}
+    assert Bundle.read(brightness_bundle.path).manifest.threshold == record.fitted.threshold
+    assert set(record.figures) == {"val"}
 
 
 def test_calibrate_refuses_other_classes(films: Dataset, brightness_bundle: Bundle) -> None:
