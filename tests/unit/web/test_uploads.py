@@ -170,6 +170,7 @@ def test_without_the_option_models_are_neither_taken_nor_listed(tmp_path: Path) 
         assert b"Add a model" not in server.ask("").body
 
 
+@pytest.mark.slow
 def test_a_model_that_never_ends_is_refused_and_holds_up_nobody_else(options: dict[str, Any]) -> None:
     content = slow_onnx()
     replies: list[Reply] = []
