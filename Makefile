@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.cxr-edge-ready
 COVERAGE := --cov --cov-report=term
 # A process of tests for each core, and 2 GB of memory for each. `make test PROCESSES=0` runs them one after another.
-PROCESSES ?= auto
+PROCESSES ?= logical
 PYTEST := $(BIN)/pytest -n $(PROCESSES) --maxprocesses=8
 # tests/conftest.py says which tests have these markers; whole folders of them need not even be read.
 FAST := -m "not slow and not browser and not android and not qemu" \
