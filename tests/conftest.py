@@ -56,13 +56,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByFile(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return "tests/android" if file.startswith("tests/android/") else file
+    def share(nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tests/android" if file.startswith("tests/android/") else file
 
     config.option.loadscopereorder = False
-    return ByFile(config, log)
+    scheduler: Any = LoadScopeScheduling(config, log)
+    scheduler._split_scope = share
+    return scheduler
 
 
 @pytest.fixture(scope="session")
