@@ -6,12 +6,18 @@ PYTHON ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.cxr-edge-ready
 COVERAGE := --cov --cov-report=term
+# A process of tests for each core, and 2 GB of memory for each. `make test PROCESSES=0` runs them one after another.
+PROCESSES ?= logical
+PYTEST := $(BIN)/pytest -n $(PROCESSES) --maxprocesses=8
+# tests/conftest.py says which tests have these markers; whole folders of them need not even be read.
+FAST := -m "not slow and not browser and not android and not qemu" \
+	$(addprefix --ignore=tests/,android browser fault fuzz integration)
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export ORT_DISABLE_TELEMETRY ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo apk test lint format docs fuzz bench-self clean
+.PHONY: help setup demo apk test test-fast lint format docs fuzz bench-self clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -30,8 +36,12 @@ demo: $(READY) ## export the shipped classifier to int8 and measure it on this m
 apk: $(READY) ## build the Android demo from a bundle, BUNDLE=FOLDER or what export wrote, and sign it
 	$(BIN)/python -m android_demo.apk $(BUNDLE)
 
-test: $(READY) ## run all tests, with the coverage gate
-	$(BIN)/pytest $(COVERAGE)
+test: $(READY) ## run all tests, with the coverage gate; installs the programs they need where it can
+	@bash scripts/test_tools.sh
+	$(PYTEST) $(COVERAGE)
+
+test-fast: $(READY) ## run the tests that take no export, training, browser, Android build or emulator: two minutes
+	$(PYTEST) $(FAST)
 
 lint: $(READY) ## check style (ruff), layers (import-linter), types (mypy --strict) and known holes (pip-audit)
 	$(BIN)/ruff check .

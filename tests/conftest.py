@@ -20,7 +20,7 @@ from cxr_edge.bundles import trust
 from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.errors import DeviceError
 from cxr_edge.sandbox import runtime
-from tests.support import models
+from tests.support import models, shared
 
 # Both libraries read these when they are first imported, which a test module may do before any fixture runs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -28,11 +28,42 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
 
+MARKED_FOLDERS = {"android": "android", "browser": "browser", "fault": "slow", "fuzz": "slow", "integration": "slow"}
+# Fixtures that take half a minute and more when they are made for the first time.
+MARKED_FIXTURES = {"arm64_userland": "qemu", "tiny_bundle": "slow"}
+
 
 def pytest_configure() -> None:
     """Take Ctrl-C again where a shell started the tests in its background, which makes every child deaf to it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the markers of `make test-fast` onto tests, by folder and by what they are made of."""
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        names = {MARKED_FIXTURES.get(fixture) for fixture in getattr(item, "fixturenames", ())}
+        for name in {MARKED_FOLDERS.get(folder), *names} - {None}:
+            item.add_marker(str(name))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each process of pytest-xdist whole files, which share what a file makes once; of android/ the whole folder.
+
+    The order stays, so that the long tests of the first folders are not left for the end.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    def share(nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tests/android" if file.startswith("tests/android/") else file
+
+    config.option.loadscopereorder = False
+    scheduler: Any = LoadScopeScheduling(config, log)
+    scheduler._split_scope = share
+    return scheduler
 
 
 @pytest.fixture(scope="session")
@@ -57,29 +88,33 @@ def arm64_userland() -> userland.Userland:
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from the sdist of the tree as it is."""
-    folder = tmp_path_factory.mktemp("dist")
-    command = ["bash", str(ROOT / "scripts" / "build_dist.sh"), str(folder)]
-    built = subprocess.run(
-        command, env={"PYTHON": sys.executable, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
-    )
-    assert built.returncode == 0, built.stderr
-    return next(folder.glob("*.whl"))
+
+    def build(folder: Path) -> None:
+        command = ["bash", str(ROOT / "scripts" / "build_dist.sh"), str(folder)]
+        built = subprocess.run(
+            command, env={"PYTHON": sys.executable, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+        )
+        assert built.returncode == 0, built.stderr
+
+    return next(shared.make_once(tmp_path_factory, "dist", build).glob("*.whl"))
 
 
 @pytest.fixture(scope="session")
 def _plot_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Building matplotlib's font cache takes seconds, so the tests share one.
-    return tmp_path_factory.mktemp("matplotlib")
+    folder = shared.root(tmp_path_factory) / "matplotlib"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _made_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The notes of which models were made here, shared by all tests, as exports are; see `nothing_made_here`."""
-    state = tmp_path_factory.mktemp("state")
+    state = shared.root(tmp_path_factory) / "state"
     with pytest.MonkeyPatch.context() as patch:
         # For fixtures that last longer than a test, such as exports.
         patch.setenv("XDG_STATE_HOME", str(state))
-        trust.store_path().mkdir(parents=True)
+        trust.store_path().mkdir(parents=True, exist_ok=True)
         yield trust.store_path()
 
 
@@ -185,9 +220,12 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     from cxr_edge.export import pipeline
 
     # The stock conversion: a repair takes minutes, and has tests of its own.
-    recipes = ("float16", "dynamic", "int8", "int16x8")
-    options = pipeline.ExportOptions(quantize=recipes)
-    return pipeline.export(Bundle.read(default_bundle_path()), options, tmp_path_factory.mktemp("export") / "bundle")
+    options = pipeline.ExportOptions(quantize=("float16", "dynamic", "int8", "int16x8"))
+    shipped = Bundle.read(default_bundle_path())
+    made = shared.make_once(
+        tmp_path_factory, "export", lambda folder: pipeline.export(shipped, options, folder / "bundle")
+    )
+    return Bundle.read(made / "bundle")
 
 
 @pytest.fixture

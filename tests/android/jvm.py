@@ -58,7 +58,7 @@ def run_tests(work: Path, classpath: Sequence[Path], cases: Path, *, libraries: 
     java += ["--reports-dir", str(reports), "--details", "tree", "--disable-banner"]
     java += [] if real else ["--exclude-classname=.*RealFilmsTest"]
     environment = os.environ | {"LD_LIBRARY_PATH": str(libraries), "ORT_DISABLE_TELEMETRY": "1"}
-    done = subprocess.run(java, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(java, env=environment, capture_output=True, text=True, timeout=1800)
     report = reports / "TEST-junit-jupiter.xml"
     assert report.is_file(), done.stdout + done.stderr
     results = [_result(case) for case in ElementTree.parse(report).getroot().iter("testcase")]

@@ -95,7 +95,8 @@ def run_screen_tests(
     java += [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in ("java.lang", "java.util", "java.io")]
     command = [*java, "-cp", joined, "org.junit.runner.JUnitCore", "cxredge.demo.ScreenTest"]
     environment = os.environ | {"LD_LIBRARY_PATH": str(libraries), "HOME": str(work), "TMPDIR": str(work)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
+    # Under a minute on an idle machine; only what hangs is to be ended.
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1800)
     return _read(done.stdout + done.stderr)
 
 

@@ -76,7 +76,7 @@ def pixels() -> Pixels:
 
 def test_the_sandbox_alone_ends_an_endless_loop(pixels: Pixels) -> None:
     with pytest.raises(SandboxError, match="used the 2 s of processor time"):
-        run_in_sandbox(endless_loop.make_model(), "onnx", pixels, name="model", limits=Limits(cpu_s=2))
+        run_in_sandbox(endless_loop.make_model(), "onnx", pixels, name="model", limits=Limits(cpu_s=2, wall_s=60.0))
 
 
 def test_the_sandbox_ends_by_the_clock_what_it_does_not_end_by_the_processor(pixels: Pixels) -> None:

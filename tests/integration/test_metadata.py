@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cxr_edge.benchmarks.measure import machine
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.data.dataset import open_dataset
 from cxr_edge.export.calibration_set import choose_films
@@ -21,6 +22,14 @@ TFLITE = ("float32", "float16", "dynamic", "int8", "int16x8")
 ONNX = ("float32", "float16", "int8")
 NAMES = [f"model_{name}.tflite" for name in TFLITE] + [f"model_{name}.onnx" for name in ONNX]
 OUTPUTS = ("probabilities", "heatmap", "typicality")
+
+# Instructions that add 8-bit products in 32 bits: VNNI on x86, the dot product on Arm.
+WIDE_SUMS = {"avx512_vnni", "avx_vnni", "asimddp"}
+
+# OpenVINO rounds quantised layers in its own way: with WIDE_SUMS a probability differs by up to 0.134, and by 0.42 and
+# more where the sums of model_int8.tflite saturate.
+LARGEST_QUANTISED = 0.2
+MEDIAN_QUANTISED = 0.05
 
 Read = Callable[[str], bytes]
 
@@ -101,9 +110,16 @@ def test_openvino_gives_our_probabilities(
         # recipe's tolerance.
         half = 2 * (RECIPES["float16"].tolerance or 0)
         assert differences.max() <= (half if name == "model_float16.onnx" else 1e-3)
-    else:
-        # Its quantised layers round in their own way, and without VNNI their sums saturate: single films move far.
-        assert np.median(differences) <= 0.05
+        return
+    # Without these instructions OpenVINO adds u8 x s8 products in 16 bits, and 2 * 255 * 127 does not fit. The weights
+    # of model_int8.onnx are unsigned for this reason (docs/adr/0008-onnx-int8-unsigned-weights.md).
+    if name == "model_int8.tflite" and WIDE_SUMS.isdisjoint(machine.describe().cpu_features):
+        pytest.skip(
+            "OpenVINO is not to be used for model_int8.tflite on a processor without VNNI or dot products: "
+            f"its sums saturate, and a probability differs by up to {differences.max():.2f}"
+        )
+    assert differences.max() <= LARGEST_QUANTISED
+    assert np.median(differences) <= MEDIAN_QUANTISED
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -50,7 +50,7 @@ def stopped(brightness_bundle: Bundle, tmp_path: Path) -> Path:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | {"TMPDIR": str(scratch)}) as running:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 600
         while len(list(out.glob(f"{journal.FOLDER}/turn-*.json"))) < 2 and time.monotonic() < end:
             time.sleep(0.05)
         running.kill()

@@ -41,6 +41,7 @@ def test_zip_members_have_the_bytes_that_were_put_in(tmp_path: Path, method: int
     assert sorted(item.name for item in tmp_path.rglob("*")) == ["f.zip"]
 
 
+@pytest.mark.slow
 def test_a_zip_of_more_members_than_16_bits_count_is_listed_whole(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
         for number in range(70_000):
@@ -78,6 +79,7 @@ def test_a_zip_behind_other_bytes_is_read(tmp_path: Path) -> None:
     assert read_all(tmp_path, members_of(tmp_path / "f.zip")) == {"f.zip/a.png": b"film"}
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_is_an_error_of_that_film(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.png", "w") as sink:
         for _ in range(MAX_FILE_BYTES // 2**22 + 1):
@@ -208,6 +210,7 @@ def test_a_worker_unpacks_a_packed_tar_once_whatever_its_partitions(
     assert [member.offset for member in members] == sorted(member.offset for member in members)
 
 
+@pytest.mark.slow
 def test_a_packed_tar_that_would_fill_a_disk_is_not_read_on(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "bomb.tar.gz", "w:gz") as archive:
         for name in ("a.png", "b.png", "c.png", "d.png"):

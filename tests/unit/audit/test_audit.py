@@ -209,6 +209,7 @@ def few() -> Dataset:
     return dataclasses.replace(films, items=tuple(items))
 
 
+@pytest.mark.slow
 def test_an_audit_leaves_json_a_page_and_a_picture(few: Dataset, brightness_bundle: Bundle, tmp_path: Path) -> None:
     result = run.audit(few, brightness_bundle)
     written = run.write(result, tmp_path / "audit")
@@ -222,6 +223,7 @@ def test_an_audit_leaves_json_a_page_and_a_picture(few: Dataset, brightness_bund
         assert RESEARCH_ONLY in path.read_text()
 
 
+@pytest.mark.slow
 def test_a_bundle_of_other_classes_is_refused(few: Dataset, brightness_bundle: Bundle) -> None:
     items = tuple(dataclasses.replace(i, label="sick" if i.label == "covid" else "well") for i in few.items)
     other = dataclasses.replace(few, items=items, labels=("sick", "well"), positive="sick")
@@ -229,6 +231,7 @@ def test_a_bundle_of_other_classes_is_refused(few: Dataset, brightness_bundle: B
         run.audit(other, brightness_bundle)
 
 
+@pytest.mark.slow
 def test_the_page_shows_names_as_text_whatever_they_hold(few: Dataset) -> None:
     items = tuple(dataclasses.replace(item, source="<script>alert(1)</script>") for item in few.items)
     result = run.audit(dataclasses.replace(few, items=items, name="<b>films</b>"))

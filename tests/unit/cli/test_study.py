@@ -26,6 +26,7 @@ def invoke(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_audit_prints_a_verdict_and_leaves_its_files(films: Path, brightness_bundle: Bundle, tmp_path: Path) -> None:
     result = invoke("audit", films, "--model", brightness_bundle.path, "--out", tmp_path / "audit")
     assert result.exit_code == 0, result.stderr
@@ -34,6 +35,7 @@ def test_audit_prints_a_verdict_and_leaves_its_files(films: Path, brightness_bun
     assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == ["audit.html", "audit.json", "audit.svg"]
 
 
+@pytest.mark.slow
 def test_audit_json_is_what_the_file_holds(films: Path, tmp_path: Path) -> None:
     result = invoke("audit", films, "--out", tmp_path / "audit", "--json")
     assert json.loads(result.stdout) == json.loads((tmp_path / "audit" / "audit.json").read_text())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact, Manifest
 from cxr_edge.contract import InputContract, Outputs, Pixels
 from cxr_edge.errors import BundleError, DataError, RuntimeFailure
+from cxr_edge.imaging import decoder
 from cxr_edge.inference.classify import Prediction, choose_artifact, exit_code, predict, predict_all
 from cxr_edge.inference.sources import STDIN, find_images
 from cxr_edge.runtimes.base import RuntimeInfo
@@ -222,12 +224,22 @@ def test_predict_gives_the_heat_map_by_rows(film: Path) -> None:
     assert heatmap[1, 0] == np.float32(7 / 49)
 
 
-def test_predict_times_decoding_and_inference_apart(film: Path) -> None:
+def test_predict_times_decoding_and_inference_apart(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock_s = [100.0]
+
+    def take(function: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+        def timed(*arguments: Any, **options: Any) -> Any:
+            clock_s[0] += seconds
+            return function(*arguments, **options)
+
+        return timed
+
+    monkeypatch.setattr("time.perf_counter", lambda: clock_s[0])
+    monkeypatch.setattr(decoder, "read_with_picture", take(decoder.read_with_picture, 0.5))
+    monkeypatch.setattr(StatedRuntime, "run", take(StatedRuntime.run, 0.25))
     prediction = ask(film, StatedRuntime())
 
-    assert prediction.decode_ms is not None
-    assert prediction.inference_ms is not None
-    assert prediction.decode_ms > prediction.inference_ms >= 0
+    assert (prediction.decode_ms, prediction.inference_ms) == (500.0, 250.0)
 
 
 def test_predict_hands_on_the_warnings_of_the_decoder(tmp_path: Path) -> None:

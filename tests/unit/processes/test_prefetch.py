@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -57,5 +58,16 @@ def test_threads_end_when_the_results_are_left() -> None:
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("cxr-edge-ahead")] == []
 
 
-def test_count_cores_is_one_at_least() -> None:
-    assert count_cores() >= 1
+def test_count_cores_counts_those_that_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5, 7}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert count_cores() == 3
+
+
+@pytest.mark.parametrize(("told", "cores"), [(64, 64), (None, 1)])
+def test_count_cores_outside_linux_is_what_the_system_tells_or_one(
+    monkeypatch: pytest.MonkeyPatch, told: int | None, cores: int
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: told)
+    assert count_cores() == cores

@@ -166,17 +166,15 @@ def test_an_answer_out_of_form_is_not_believed(monkeypatch: pytest.MonkeyPatch, 
         ("pass", {"wall_s": 0.5}, "gave no answer in 0.5 s"),
         ("os.abort()", {}, "was killed by SIGABRT"),
         ("os.kill(os.getpid(), 11)", {}, "was killed by SIGSEGV"),
-        ("while True: pass", {"cpu_s": 1, "wall_s": 5.0}, "used the 1 s of processor time"),
+        ("while True: pass", {"cpu_s": 1, "wall_s": 60.0}, "used the 1 s of processor time"),
         ("sys.exit('out of luck')", {}, r"ended with code 1 \(out of luck\)"),
-        ("os.close(1); time.sleep(9)", {}, "stopped answering"),
+        # It lives on for a minute, as all that do not end: one that is waited for would say "gave no answer in 10 s".
+        ("os.close(1)", {}, "stopped answering"),
     ],
 )
 def test_how_a_process_failed_is_said(monkeypatch: pytest.MonkeyPatch, code: str, limits: Any, fact: str) -> None:
-    start_s = time.monotonic()
     with worker(monkeypatch, code, **limits) as opened, pytest.raises(SandboxError, match=fact):
         opened.run(PIXELS[:1])
-
-    assert time.monotonic() - start_s < 10
 
 
 def has_ended(pid: int, *, within_s: float) -> bool:

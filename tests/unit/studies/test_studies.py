@@ -122,6 +122,7 @@ def test_a_folder_with_a_study_is_not_written_over(tmp_path: Path) -> None:
         Record(tmp_path, resume=False)
 
 
+@pytest.mark.slow
 def test_worker_processes_give_the_same_answers(tmp_path: Path) -> None:
     answers = run_all(jobs_in(tmp_path), Record(tmp_path, resume=False), "jobs", Engine("local", 2))
     assert answers["job 2"] == {"square": 4}
@@ -221,6 +222,7 @@ def test_the_page_of_a_study_says_what_holds_what_does_not_and_what_is_not_shown
     assert RESEARCH_ONLY in shown
 
 
+@pytest.mark.slow
 def test_figures_are_written_as_png_and_svg_the_same_each_time(films: Dataset, tmp_path: Path) -> None:
     for folder in ("first", "second"):
         for name, figure in study_plots.draw(unfreezing(films)).items():
