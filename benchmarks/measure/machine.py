@@ -10,8 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cxr_edge.benchmarks.result.device_result import Machine
+from cxr_edge.processes.cores import count_cores
 
-__all__ = ["Activity", "describe", "usable_cores"]
+__all__ = [
+    "Activity",
+    "describe",
+]
 
 LIBRARIES = (
     "numpy",
@@ -59,7 +63,7 @@ def describe() -> Machine:
         cpu_features=_pick_features(info),
         architecture=platform.machine(),
         cores=os.cpu_count() or 1,
-        usable_cores=usable_cores(),
+        usable_cores=count_cores(),
         memory_mib=_memory_mib(),
         board=_read_text(_BOARD),
         governor=_read_text(_GOVERNOR),
@@ -67,11 +71,6 @@ def describe() -> Machine:
         python=platform.python_version(),
         libraries=_versions(),
     )
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Activity:

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cxr_edge.errors import RuntimeFailure
-from cxr_edge.processes.child import Child, ChildError, python_command
+from cxr_edge.processes.child import Child, ChildError
+from cxr_edge.processes.commands import python_command
 from cxr_edge.processes.messages import Bounds, pack
 from cxr_edge.system.text import first_line
 

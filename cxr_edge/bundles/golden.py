@@ -31,8 +31,18 @@ _MAX_BYTES = 64 * 2**20
 _MAX_ARRAYS = 1000
 _SIDE_PX = InputContract().height
 UNREADABLE = (
-    *(AttributeError, EOFError, KeyError, MemoryError, NotImplementedError, OSError, RecursionError, RuntimeError),
-    *(TypeError, ValueError, zipfile.BadZipFile, zlib.error),
+    AttributeError,
+    EOFError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 """What numpy, zipfile and json raise for a file that is not ours or is damaged."""
 

@@ -5,37 +5,53 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import importlib
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from cxr_edge.cli.arguments import PATH
-from cxr_edge.cli.audit import audit
-from cxr_edge.cli.bench import bench, devices, report
-from cxr_edge.cli.calibrate import calibrate
-from cxr_edge.cli.classify import classify, explain
-from cxr_edge.cli.export import export
-from cxr_edge.cli.score import score
-from cxr_edge.cli.serve import serve
-from cxr_edge.cli.study import study
-from cxr_edge.cli.train import train
-from cxr_edge.cli.verify import verify
 from cxr_edge.errors import CxrEdgeError
 from cxr_edge.system.about import __version__
 
 __all__ = ["main"]
 
 
-class Commands(click.Group):
-    """A group that ends with one line and the error's own exit code where the library raises one of its errors."""
+# Where each command is. Its module is imported when it is asked for: a start reads one of a dozen.
+_MODULES = {
+    "audit": "audit",
+    "bench": "bench",
+    "calibrate": "calibrate",
+    "classify": "classify",
+    "devices": "bench",
+    "explain": "classify",
+    "export": "export",
+    "phantom": "train",
+    "report": "bench",
+    "score": "score",
+    "serve": "serve",
+    "study": "study",
+    "train": "train",
+    "verify": "verify",
+}
 
-    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Add a command, with -h of its own: click keeps the help option that the first context asked for."""
-        cmd.context_settings.setdefault("help_option_names", ["-h", "--help"])
-        super().add_command(cmd, name)
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are looked up, and whose errors are one line and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands; none is imported."""
+        return sorted(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, None where there is none of that name."""
+        if cmd_name not in _MODULES:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"cxr_edge.cli.{_MODULES[cmd_name]}"), cmd_name)
+        # click keeps the help option that the first context asked for.
+        command.context_settings.setdefault("help_option_names", ["-h", "--help"])
+        return command
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line. An output that cannot be written, on a full disk say, ends with one line too."""
@@ -75,24 +91,6 @@ def main() -> None:
     """
 
 
-@main.command()
-@click.option("--out", required=True, type=PATH, help="Folder to write to.")
-@click.option("--seed", default=0, show_default=True, help="Another seed gives other patients.")
-def phantom(out: Path, seed: int) -> None:
-    """Write the simulated films to disk, with lesion masks and a manifest.csv.
-
-    \b
-    Example:
-      cxr-edge phantom --out simulated && cxr-edge train simulated --out build/try --weights none
-    """
-    from cxr_edge.data.dataset import PHANTOM_COUNTS
-    from cxr_edge.phantom.sets import write_folder
-    from cxr_edge.system.progress import Progress
-
-    with Progress("drawing films", sum(PHANTOM_COUNTS.values())) as progress:
-        click.echo(write_folder(out, PHANTOM_COUNTS, seed, progress=progress))
-
-
 def _complain(text: str) -> None:
     """Write one line to stderr; what a file name may hold of line ends and terminal codes is escaped."""
     from cxr_edge.system.text import printable
@@ -105,24 +103,6 @@ def _drop_output() -> None:
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-
-_COMMANDS = [
-    audit,
-    bench,
-    calibrate,
-    classify,
-    devices,
-    explain,
-    export,
-    report,
-    score,
-    serve,
-    study,
-    train,
-    verify,
-]
-for command in _COMMANDS:
-    main.add_command(command)
 
 if __name__ == "__main__":
     sys.exit(main())

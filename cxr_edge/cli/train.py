@@ -1,4 +1,4 @@
-"""The command train. Parse, call, print."""
+"""The commands train and phantom. Parse, call, print."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cxr_edge.bundles.bundle import open_bundle
 from cxr_edge.cli.arguments import PATH, POSITIVE, need_tensorflow
 from cxr_edge.system.about import RESEARCH_ONLY
 
-__all__ = ["train"]
+__all__ = ["phantom", "train"]
 
 
 @click.command()
@@ -71,3 +71,21 @@ def train(
     figures = bundle.manifest.metrics.get("test", bundle.manifest.metrics["val"])
     click.echo(f"{out}: AUC {figures['auc']:.3f}, accuracy {figures['accuracy']:.3f}; read {out / 'MODEL_CARD.md'}")
     click.echo(RESEARCH_ONLY)
+
+
+@click.command()
+@click.option("--out", required=True, type=PATH, help="Folder to write to.")
+@click.option("--seed", default=0, show_default=True, help="Another seed gives other patients.")
+def phantom(out: Path, seed: int) -> None:
+    """Write the simulated films to disk, with lesion masks and a manifest.csv.
+
+    \b
+    Example:
+      cxr-edge phantom --out simulated && cxr-edge train simulated --out build/try --weights none
+    """
+    from cxr_edge.data.dataset import PHANTOM_COUNTS
+    from cxr_edge.phantom.sets import write_folder
+    from cxr_edge.system.progress import Progress
+
+    with Progress("drawing films", sum(PHANTOM_COUNTS.values())) as progress:
+        click.echo(write_folder(out, PHANTOM_COUNTS, seed, progress=progress))

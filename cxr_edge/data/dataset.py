@@ -9,27 +9,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from cxr_edge.contract import Pixels
 from cxr_edge.data import layouts, splits
+from cxr_edge.data.item import Item, read, to_pixels
 from cxr_edge.errors import DataError
-from cxr_edge.imaging import decoder
 from cxr_edge.imaging.decoder import SIZE_PX
-from cxr_edge.imaging.limits import MAX_FILE_BYTES
 from cxr_edge.phantom import sets
 from cxr_edge.phantom.lesions import KINDS
-from cxr_edge.phantom.sets import FilmSpec
+from cxr_edge.processes.cores import count_cores
+from cxr_edge.processes.prefetch import map_ahead
 from cxr_edge.system import files
 
 __all__ = ["PHANTOM_COUNTS", "Dataset", "Item", "open_dataset"]
@@ -43,35 +40,6 @@ _NAMED = 5
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
-
-
-@dataclass(frozen=True)
-class Item:
-    """One film. It has a `path`, or else a `phantom` to be drawn; `mask_path` is a picture of its lesions."""
-
-    item_id: str
-    label: str
-    split: str
-    source: str
-    patient_id: str
-    path: Path | None = None
-    phantom: FilmSpec | None = None
-    mask_path: Path | None = None
-
-    def pixels(self) -> Pixels:
-        """Return the film as the input contract's pixels (224, 224, 3) uint8. Raises ImageError, UnsafeFileError."""
-        return _to_pixels(self, _read(self))
-
-    def mask(self) -> npt.NDArray[np.bool_] | None:
-        """Return where the film's lesions are, (224, 224) bool, squashed like its pixels; None if that is not known."""
-        if self.phantom is not None:
-            lesions = self.phantom.render().mask
-        elif self.mask_path is not None:
-            lesions = np.asarray(decoder.decode(self.mask_path).convert("L")) > 0
-        else:
-            return None
-        picture = Image.fromarray(lesions.astype(np.uint8) * 255)
-        return np.asarray(picture.resize((SIZE_PX, SIZE_PX), Image.Resampling.BILINEAR)) >= 128
 
 
 @dataclass(frozen=True)
@@ -126,7 +94,7 @@ class Dataset:
         def load(index: int) -> tuple[str, DataError] | None:
             item = self.items[index]
             try:
-                out[index] = _to_pixels(item, self._read_hashed(item))
+                out[index] = to_pixels(item, self._read_hashed(item))
             except DataError as error:
                 return item.item_id, error
             return None
@@ -153,7 +121,7 @@ class Dataset:
         _run_threads(lambda item: len(self._read_hashed(item)), missing)
 
     def _read_hashed(self, item: Item) -> bytes:
-        content = _read(item)
+        content = read(item)
         self._digests[item.item_id] = files.sha256_bytes(content)
         return content
 
@@ -227,20 +195,6 @@ def _check_labels(name: str, labels: tuple[str, ...], positive: str) -> None:
         raise DataError(f"{name}: no class is named '{positive}' but {listed}; rename the one to be found")
 
 
-def _read(item: Item) -> bytes:
-    if item.path is not None:
-        return files.read_capped(item.path, MAX_FILE_BYTES)
-    if item.phantom is None:
-        raise DataError(f"{item.item_id}: has neither a file nor a simulated film; open the data set again")
-    return f"phantom {item.phantom.kind} {item.phantom.seed}".encode()
-
-
-def _to_pixels(item: Item, content: bytes) -> Pixels:
-    if item.phantom is not None:
-        return decoder.to_contract(Image.fromarray(item.phantom.render().pixels))
-    return decoder.read(content, name=str(item.path)).pixels
-
-
 def _group_copies(digests: dict[str, str]) -> list[tuple[str, ...]]:
     groups: dict[str, list[str]] = defaultdict(list)
     for item_id, digest in sorted(digests.items()):
@@ -254,14 +208,9 @@ def _name_first(names: list[str]) -> str:
 
 
 def _run_threads(work: Callable[[_In], _Out], inputs: Sequence[_In], progress: _Progress | None = None) -> list[_Out]:
-    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
     results = []
-    try:
-        for result in pool.map(work, inputs):
-            results.append(result)
-            if progress is not None:
-                progress(len(results), len(inputs))
-    finally:
-        # Not `with`: after a refusal or Ctrl-C the films that still wait are not read.
-        pool.shutdown(cancel_futures=True)
+    for result in map_ahead(work, inputs, workers=count_cores()):
+        results.append(result)
+        if progress is not None:
+            progress(len(results), len(inputs))
     return results

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from cxr_edge.engines.base import DEATHS, Lost, Work
-from cxr_edge.processes.child import Answer, Child, python_command
+from cxr_edge.processes.child import Answer, Child
+from cxr_edge.processes.commands import python_command
 from cxr_edge.processes.cores import count_cores
 from cxr_edge.processes.messages import pack
 

@@ -32,11 +32,12 @@ def main() -> None:
         idle.clear()
         if message is None:
             return
-        *opening, task = (pickle.loads(blob) for blob in message.blobs)
+        brought = [pickle.loads(blob) for blob in message.blobs]
         try:
-            for work in opening:
+            if len(brought) == 2:
+                work = brought[0]
                 work.open()
-            answer = pack({}, pickle.dumps(work.run(task)))
+            answer = pack({}, pickle.dumps(work.run(brought[-1])))
         except CxrEdgeError as error:
             answer = pack({"raised": True}, pickle.dumps(error))
         answers.write(answer)

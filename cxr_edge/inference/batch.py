@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import Artifact
@@ -15,10 +16,12 @@ from cxr_edge.system.progress import Progress
 __all__ = ["run_films"]
 
 
-def run_films(bundle: Bundle, artifact: Artifact, pixels: Pixels, *, threads: int = 1) -> dict[str, Any]:
+def run_films(
+    bundle: Bundle, artifact: Artifact, pixels: Pixels, *, threads: int = 1
+) -> dict[str, npt.NDArray[np.float32]]:
     """Return the artifact's outputs by name, (n, size) each, for films (n, 224, 224, 3), run one by one.
 
-    Raises what `runtimes.open_artifact` raises, and RuntimeFailure.
+    Raises what `models.open_model` raises, and RuntimeFailure.
     """
     runtime = open_model(bundle, artifact, threads=threads)
     parts: dict[str, list[Any]] = {}

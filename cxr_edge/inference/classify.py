@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,6 @@ from cxr_edge.bundles.manifest import Artifact, Manifest
 from cxr_edge.contract import HEATMAP_SHAPE, Outputs, artifact_name
 from cxr_edge.errors import BundleError, CxrEdgeError, RuntimeFailure
 from cxr_edge.imaging import decoder
-from cxr_edge.imaging.overlay import shrink
 from cxr_edge.metrics.confusion import is_positive
 from cxr_edge.models import open_model
 from cxr_edge.runtimes.base import Runtime
@@ -147,7 +145,12 @@ def decode(path: Path, content: bytes | None = None, *, keep_picture: bool = Fal
     except CxrEdgeError as error:
         return Decoded(path, None, 0.0, str(error))
     decode_ms = (time.perf_counter() - start_s) * 1e3
-    return Decoded(path, film, decode_ms, picture=shrink(picture) if keep_picture else None)
+    if not keep_picture:
+        return Decoded(path, film, decode_ms)
+    # Imported here: one film on the command line, where every millisecond shows, has no use for it.
+    from cxr_edge.imaging.overlay import shrink
+
+    return Decoded(path, film, decode_ms, picture=shrink(picture))
 
 
 def answer(runtime: Runtime, manifest: Manifest, read: Decoded) -> Prediction:
@@ -158,18 +161,25 @@ def answer(runtime: Runtime, manifest: Manifest, read: Decoded) -> Prediction:
     try:
         outputs = runtime.run(read.film.pixels[np.newaxis])
         inference_ms = (time.perf_counter() - start_s) * 1e3
-        values = _interpret(outputs, manifest)
+        _check(outputs, manifest)
     except CxrEdgeError as error:
         return Prediction(read.path, manifest.positive, manifest.threshold, error=str(error))
+    probabilities = dict(zip(manifest.labels, outputs["probabilities"][0].tolist(), strict=True))
+    typicality = float(outputs["typicality"][0, 0]) if "typicality" in outputs else None
     return Prediction(
         read.path,
         manifest.positive,
         manifest.threshold,
+        label=_choose_label(probabilities, manifest),
+        probability=probabilities[manifest.positive],
+        probabilities=probabilities,
+        typicality=typicality,
+        untypical=_is_untypical(typicality, manifest),
         decode_ms=read.decode_ms,
         inference_ms=inference_ms,
         warnings=read.film.warnings,
+        heatmap=outputs["heatmap"][0].reshape(HEATMAP_SHAPE) if "heatmap" in outputs else None,
         picture=read.picture,
-        **values,
     )
 
 
@@ -209,28 +219,25 @@ def _classify(
         runtime.close()
 
 
-def _interpret(outputs: Outputs, manifest: Manifest) -> dict[str, Any]:
-    """Return the fields of a prediction that the outputs for one film give. Raises RuntimeFailure."""
-    row = outputs["probabilities"][0]
-    if len(row) != len(manifest.labels):
+def _check(outputs: Outputs, manifest: Manifest) -> None:
+    """Raise RuntimeFailure where the outputs for one film are none that the manifest speaks of."""
+    count = outputs["probabilities"].shape[1]
+    if count != len(manifest.labels):
         raise RuntimeFailure(
-            f"the model gives {len(row)} probabilities for {len(manifest.labels)} labels; export it again"
+            f"the model gives {count} probabilities for {len(manifest.labels)} labels; export it again"
         )
     if not all(np.isfinite(values).all() for values in outputs.values()):
         # Compared with the threshold, NaN would pass for a negative.
         raise RuntimeFailure("the model gave values that are not finite; use another artifact, a float32 one say")
-    probabilities = dict(zip(manifest.labels, row.tolist(), strict=True))
-    probability = probabilities[manifest.positive]
+
+
+def _choose_label(probabilities: Mapping[str, float], manifest: Manifest) -> str:
+    if is_positive(probabilities[manifest.positive], manifest.threshold):
+        return manifest.positive
     others = [label for label in manifest.labels if label != manifest.positive]
-    predicted = bool(is_positive(probability, manifest.threshold))
-    label = manifest.positive if predicted else max(others, key=probabilities.__getitem__)
-    typicality = float(outputs["typicality"][0, 0]) if "typicality" in outputs else None
+    return max(others, key=probabilities.__getitem__)
+
+
+def _is_untypical(typicality: float | None, manifest: Manifest) -> bool | None:
     limit = manifest.typicality_limit
-    return {
-        "label": label,
-        "probability": probability,
-        "probabilities": probabilities,
-        "typicality": typicality,
-        "untypical": None if typicality is None or limit is None else typicality > limit,
-        "heatmap": outputs["heatmap"][0].reshape(HEATMAP_SHAPE) if "heatmap" in outputs else None,
-    }
+    return None if typicality is None or limit is None else typicality > limit

@@ -16,8 +16,18 @@ from cxr_edge.system.text import csv_cell, csv_record, printable
 __all__ = ["FORMATS", "format_csv", "format_json", "format_table", "to_json"]
 
 _CSV_COLUMNS = (
-    *("path", "label", "positive", "probability", "threshold", "typicality", "untypical"),
-    *("decode_ms", "inference_ms", "warnings", "error", "research_only"),
+    "path",
+    "label",
+    "positive",
+    "probability",
+    "threshold",
+    "typicality",
+    "untypical",
+    "decode_ms",
+    "inference_ms",
+    "warnings",
+    "error",
+    "research_only",
 )
 
 

@@ -11,7 +11,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -22,7 +21,7 @@ from typing import Any
 
 from cxr_edge.processes.messages import Bounds, MalformedError, Message, receive
 
-__all__ = ["Answer", "Child", "ChildError", "list_imports", "python_command"]
+__all__ = ["Answer", "Child", "ChildError"]
 
 _MAX_COMPLAINT = 300
 _COMPLAINT_BYTES = 1 << 16
@@ -41,21 +40,6 @@ class Answer:
     child: Child
     message: Message | None
     fault: str = ""
-
-
-def python_command(module: str, *arguments: str, isolated: bool = False) -> list[str]:
-    """Return the command that runs `main()` of a module of this package in a Python of its own.
-
-    The child gets this process' import path, so that it finds the package however that was installed. When `isolated`,
-    neither the current folder nor the user's environment can put another module in its way.
-    """
-    code = f"import sys; sys.path[:0] = {list_imports()!r}; from {module} import main; main()"
-    return [sys.executable, *(["-I"] if isolated else []), "-c", code, *arguments]
-
-
-def list_imports() -> list[str]:
-    """Return this process' import path as absolute paths, without the current folder."""
-    return [os.path.abspath(entry) for entry in sys.path if entry]
 
 
 class Child:

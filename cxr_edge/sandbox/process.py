@@ -7,7 +7,8 @@ import json
 import os
 
 from cxr_edge.errors import SandboxError
-from cxr_edge.processes.child import Child, ChildError, python_command
+from cxr_edge.processes.child import Child, ChildError
+from cxr_edge.processes.commands import python_command
 from cxr_edge.processes.limits import Limits
 from cxr_edge.processes.messages import SMALL, Message
 from cxr_edge.system.text import first_line

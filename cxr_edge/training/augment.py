@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from cxr_edge.contract import Pixels
+from cxr_edge.processes.cores import count_cores
 
 __all__ = ["DEFAULT", "MILD", "NONE", "PAPER", "Augmentation", "augment", "augment_batch"]
 
@@ -91,7 +91,7 @@ def augment_batch(
         partner = partners[position] if partners else None
         return augment(films[position], options, np.random.default_rng(list(seeds[position])), partner)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(count_cores()) as pool:
         return np.stack(list(pool.map(change, range(len(films)))))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from cxr_edge.processes.cores import count_cores
 
 __all__ = ["Limits", "ServeOptions"]
 
@@ -24,7 +25,7 @@ class Limits:
     models: int = 16
     connections: int = 256
     body_timeout_s: float = 20.0
-    workers: int = min(2, os.cpu_count() or 1)
+    workers: int = min(2, count_cores())
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ from cxr_edge.export.convert.base import QuantizedLayer, Ranges, check_all_put, 
 from cxr_edge.export.convert.metadata import Facts, attach_tflite
 from cxr_edge.export.graph.deployment import HEAD_SCOPE, Deployment, freeze
 from cxr_edge.export.recipes import SMALL_WEIGHTS, Recipe
+from cxr_edge.processes.cores import count_cores
 from cxr_edge.system.native_stderr import quiet_stderr
 
 __all__ = ["LiteRTConverter"]
@@ -109,7 +109,7 @@ def _calibrate(work: Any, films: Pixels) -> Extremes:
     inputs = [{InputContract().name: film[None]} for film in films]
     extremes: Extremes = work.calibrate(
         {flatbuffer.SIGNATURE: inputs},
-        num_threads=os.cpu_count() or 1,
+        num_threads=count_cores(),
         mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
     )
     return extremes

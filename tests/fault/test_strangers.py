@@ -267,7 +267,10 @@ WITHOUT_A_MODEL = {
 
 def list_commands(command: click.Command, name: str = "") -> Iterator[str]:
     if isinstance(command, click.Group):
-        for key, inner in command.commands.items():
+        context = click.Context(command)
+        for key in command.list_commands(context):
+            inner = command.get_command(context, key)
+            assert inner is not None
             yield from list_commands(inner, f"{name} {key}".strip())
     else:
         yield name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import keras
@@ -13,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from cxr_edge.contract import Pixels
+from cxr_edge.processes.cores import count_cores
 from cxr_edge.system.native_stderr import quiet_stderr
 
 __all__ = ["Front"]
@@ -33,7 +33,7 @@ class Front:
         frozen = convert_variables_to_constants_v2(traced)
         with quiet_stderr():
             content = tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
-            self._interpreter: Any = Interpreter(model_content=content, num_threads=os.cpu_count())
+            self._interpreter: Any = Interpreter(model_content=content, num_threads=count_cores())
             self._interpreter.allocate_tensors()
         self._source = self._interpreter.get_input_details()[0]["index"]
         self._target = self._interpreter.get_output_details()[0]["index"]

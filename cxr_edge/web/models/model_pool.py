@@ -1,6 +1,6 @@
 """Models that are open, ready to answer: each used by one thread at a time, closed when there are many newer ones.
 
-A model that is not ours is a process of its own (`runtimes.open_artifact`), so fewer of those stay open.
+A model that is not ours is a process of its own (`models.open_model`), so fewer of those stay open.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
@@ -17,7 +18,7 @@ from cxr_edge.cli.main import main
 from cxr_edge.system.about import RESEARCH_ONLY, __version__
 from tests.support import models
 
-COMMANDS = sorted(main.commands)
+COMMANDS = main.list_commands(click.Context(main))
 HEAVY = ("tensorflow", "keras", "onnx", "onnxruntime", "matplotlib", "pydicom", "ai_edge_litert", "scipy", "PIL.Image")
 # Of a film whose pixels are all 64, and of one whose are all 192.
 DARK, BRIGHT = 64 / 255, 192 / 255
@@ -68,7 +69,9 @@ def test_help_of_every_command_has_an_example_of_it(command: str, flag: str) -> 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_explained(command: str) -> None:
-    options = [parameter for parameter in main.commands[command].params if parameter.param_type_name == "option"]
+    found = main.get_command(click.Context(main), command)
+    assert found is not None
+    options = [parameter for parameter in found.params if parameter.param_type_name == "option"]
 
     assert [option.name for option in options if not getattr(option, "help", None)] == []
 

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from cxr_edge.processes.child import Answer, Child, ChildError, list_imports
+from cxr_edge.processes.child import Answer, Child, ChildError
+from cxr_edge.processes.commands import list_imports
 from cxr_edge.processes.messages import Bounds, MalformedError, Message, pack, receive
 
 ECHO = """

@@ -35,7 +35,9 @@ def test_systemd_takes_the_unit_without_a_word(tmp_path: Path) -> None:
 
 def test_its_command_is_a_command_with_its_options() -> None:
     program, name, *arguments = shlex.split(settings("ExecStart")[0])
-    context = main.commands[name].make_context(name, arguments, parent=click.Context(main))
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    context = command.make_context(name, arguments, parent=click.Context(main))
 
     assert program == PROGRAM
     assert context.params["watched"] is True

@@ -212,7 +212,7 @@ def test_close_may_be_called_twice(format: str) -> None:
     runtime.close()
 
 
-def test_open_artifact_proves_the_hash_before_the_library_sees_a_byte(brightness_bundle: Bundle) -> None:
+def test_open_model_proves_the_hash_before_the_library_sees_a_byte(brightness_bundle: Bundle) -> None:
     artifact = brightness_bundle.artifact("model_float32.tflite")
     path = brightness_bundle.path / artifact.name
     path.write_bytes(path.read_bytes()[:-1] + b"?")

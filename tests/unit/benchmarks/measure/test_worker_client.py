@@ -13,7 +13,7 @@ import pytest
 from cxr_edge.benchmarks.measure import machine, memory, worker_client
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.errors import RuntimeFailure
-from cxr_edge.processes.child import list_imports
+from cxr_edge.processes.commands import list_imports
 from tests.support import models
 
 
