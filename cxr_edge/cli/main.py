@@ -49,8 +49,6 @@ class Commands(click.Group):
         if cmd_name not in _MODULES:
             return None
         command: click.Command = getattr(importlib.import_module(f"cxr_edge.cli.{_MODULES[cmd_name]}"), cmd_name)
-        # click keeps the help option that the first context asked for.
-        command.context_settings.setdefault("help_option_names", ["-h", "--help"])
         return command
 
     def main(self, *args: Any, **kwargs: Any) -> Any:

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.golden import VECTORS_NAME, GoldenVectors
-from cxr_edge.cli import verify as cli_verify
+from cxr_edge.cli.main import main
 from cxr_edge.errors import BundleError
 from cxr_edge.export import golden
 from cxr_edge.inference.verify import ArtifactCheck, format_report, verify
@@ -312,7 +312,7 @@ def test_report_escapes_what_a_file_name_may_hold(bundle: Bundle) -> None:
 
 
 def test_command_ends_with_0_for_a_whole_bundle(whole: Bundle) -> None:
-    result = CliRunner().invoke(cli_verify.verify, [str(whole.path)])
+    result = CliRunner().invoke(main, ["verify", str(whole.path)])
 
     assert result.exit_code == 0
     assert ": passed, 2 of 2 artifacts run on " in result.stdout
@@ -320,7 +320,7 @@ def test_command_ends_with_0_for_a_whole_bundle(whole: Bundle) -> None:
 
 def test_command_ends_with_1_and_still_prints_json_for_a_changed_bundle(bundle: Bundle) -> None:
     (bundle.path / ONNX).write_bytes(b"")
-    result = CliRunner().invoke(cli_verify.verify, [str(bundle.path), "--json", "--threads", "2"])
+    result = CliRunner().invoke(main, ["verify", str(bundle.path), "--json", "--threads", "2"])
     value = json.loads(result.stdout)
 
     assert result.exit_code == 1
