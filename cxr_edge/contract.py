@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cxr_edge.errors import RuntimeFailure
+
+# Not at run time: every command reads manifests, and numpy takes longer to import than all the rest.
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = [
     "HEATMAP_SHAPE",
@@ -24,8 +26,8 @@ __all__ = [
     "name_outputs",
 ]
 
-Pixels = npt.NDArray[np.uint8]
-Outputs = Mapping[str, npt.NDArray[np.float32]]
+Pixels: TypeAlias = "npt.NDArray[np.uint8]"
+Outputs: TypeAlias = "Mapping[str, npt.NDArray[np.float32]]"
 
 KERAS_NAME = "model.keras"
 """The artifact that training writes: the reference of all others."""
@@ -71,7 +73,7 @@ def artifact_name(format: str, recipe: str) -> str:
 def check_pixels(pixels: Pixels, name: str) -> None:
     """Raise RuntimeFailure unless `pixels` are uint8 of shape (n, 224, 224, 3), the input contract."""
     wanted = InputContract().shape[1:]
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != wanted or not len(pixels):
+    if pixels.dtype != "uint8" or pixels.ndim != 4 or pixels.shape[1:] != wanted or not len(pixels):
         raise RuntimeFailure(f"{name}: was given {pixels.dtype} {pixels.shape}; it takes uint8 (n, {wanted})")
 
 

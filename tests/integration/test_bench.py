@@ -286,7 +286,7 @@ def test_bench_without_tensorflow_takes_the_next_reference_and_says_why(
     copy: Copy, films: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "keras.py").write_text("raise ImportError('not here')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
     found = run.run(copy("model.keras", FLOAT), films, QUICK, out=None)
     assert found.reference == FLOAT
     assert "pip install 'cxr-edge[train]'" in _row(found, "model.keras").failures[0]

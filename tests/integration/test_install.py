@@ -97,9 +97,9 @@ def test_installed_command_draws_an_overlay(environment: Path, film: Path, tmp_p
 OWN_MODULES = {
     "": "__main__ contract errors models",
     "bundles": "bundle manifest",
-    "cli": "arguments audit bench calibrate classify export main score serve study train verify",
-    "imaging": "decoder limits overlay",
-    "inference": "classify rows",
+    "cli": "arguments classify main",
+    "imaging": "decoder limits quality",
+    "inference": "classify rows sources",
     "metrics": "confusion",
     "runtimes": "base litert registry",
     "system": "about files native_stderr text",

@@ -21,12 +21,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def list_children() -> list[int]:
-    """Return the processes that this one started and that are still there."""
+    """Return the workers that this process started and that are still there."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             state, parent = path.read_text().rpartition(")")[2].split()[:2]
-            if int(parent) == os.getpid() and state != "Z":
+            ours = b"cxr_edge.engines.worker" in path.with_name("cmdline").read_bytes()
+            if ours and int(parent) == os.getpid() and state != "Z":
                 found.append(int(path.parent.name))
     return found
 
