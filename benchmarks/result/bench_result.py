@@ -34,7 +34,7 @@ SCHEMA = 2
 class BenchOptions:
     """What to measure and how long. `min_runs` and `min_time_s` hold for each artifact, over all its turns.
 
-    `margin` is the loss of AUC that the verdict is about, `specificity` where sensitivities are compared.
+    `margin` is the largest acceptable loss of AUC. Sensitivities are compared at `specificity`.
     """
 
     devices: tuple[str, ...] = ("cpu",)

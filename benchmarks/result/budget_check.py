@@ -1,4 +1,4 @@
-"""A budget as a gate: which limits an artifact does not keep, by its measured figures."""
+"""Check measured figures against a budget: which limits does an artifact exceed?"""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _check_row(limits: Limits, row: ArtifactResult) -> Iterator[Miss]:
         yield from (Miss(row.name, *found) for found in _check_drift(limits, row.drift))
     size_mb = row.size_bytes / 1e6
     if limits.size_mb is not None and size_mb > limits.size_mb:
-        yield Miss(row.name, "size_mb", f"{size_mb:.2f} MB, {limits.size_mb:g} may")
+        yield Miss(row.name, "size_mb", f"{size_mb:.2f} MB; the limit is {limits.size_mb:g} MB")
     yield from (Miss(row.name, *found) for found in _check_times(limits, row))
 
 
@@ -77,7 +77,7 @@ def _check_drift(limits: Limits, drift: DriftReport) -> Iterator[tuple[str, str]
     )
     for name, limit, found in drops:
         if limit is not None and -found > limit + HAIR:
-            yield name, f"{name.split('_')[0]} changes by {found:+.4f}, {-limit:g} may"
+            yield name, f"{name.split('_')[0]} changes by {found:+.4f}; the limit is {-limit:g}"
 
 
 def _check_times(limits: Limits, row: ArtifactResult) -> Iterator[tuple[str, str]]:
@@ -90,8 +90,9 @@ def _check_times(limits: Limits, row: ArtifactResult) -> Iterator[tuple[str, str
         for latency in row.latencies:
             found: float = getattr(latency, name)
             if found > limit:
-                figure, unit = name.split("_")
-                yield name, f"{figure} {found:.3g} {unit.replace('mib', 'MiB')} on {_name(latency)}, {limit:g} may"
+                figure, unit = name.replace("mib", "MiB").split("_")
+                fact = f"{figure} {found:.3g} {unit} on {_name(latency)}; the limit is {limit:g} {unit}"
+                yield name, fact
 
 
 def _name(latency: LatencyReport) -> str:

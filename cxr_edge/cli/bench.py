@@ -26,7 +26,7 @@ __all__ = ["bench", "devices", "report"]
 @click.option("--strict", is_flag=True, help="Time at least 1,024 runs and 60 s each, not 100 and 5 s.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same kind in the same --out.")
 @click.option("--out", type=PATH, help="Folder of the report; <bundle>-bench beside the bundle by default.")
-@click.option("--margin", type=float, help="The loss of AUC that the verdict is about; 0.01, or the budget's.")
+@click.option("--margin", type=float, help="Largest acceptable loss of AUC; 0.01, or the budget's auc_margin.")
 @click.option("--specificity", default=0.90, show_default=True, help="Where sensitivities are compared.")
 @click.option("--budget", type=PATH, metavar="FILE", help="Limits as JSON; the exit code is 3 when one is missed.")
 @click.option("--no-pictures", is_flag=True, help="Leave the films out of the page.")

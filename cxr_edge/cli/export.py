@@ -32,11 +32,11 @@ def export(
     no_repair: bool,
     seed: int,
 ) -> None:
-    """Convert a BUNDLE's classifier to TFLite and ONNX; float32 always comes along.
+    """Convert a BUNDLE's classifier to TFLite and ONNX; float32 is always exported.
 
     Every artifact takes uint8 pixels and gives probabilities, heat map and typicality. Float artifacts are compared
-    with the Keras model before they are written. int8 is repaired until it is within the budget on the val films; what
-    that took, and what the test films say, is in repair.json. Exit code 3 when the budget cannot be met.
+    with the Keras model before they are written. int8 is repaired until it is within the budget on the val images;
+    repair.json lists the steps, and the drift on the test images. Exit code 3 when the budget cannot be met.
 
     \b
     Examples:

@@ -16,16 +16,16 @@ __all__ = ["verify"]
 @click.argument("bundle", required=False, type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="CPU threads.")
-@click.option("--trust", "trusted", is_flag=True, help="Where all is well, take its models for your own from now on.")
+@click.option("--trust", "trusted", is_flag=True, help="If every check passes, mark its models as trusted.")
 @click.pass_context
 def verify(ctx: click.Context, bundle: Path | None, as_json: bool, threads: int, trusted: bool) -> None:
-    """Check that BUNDLE is whole and that its models answer here as they did where they were made.
+    """Check that BUNDLE is complete and that its models give the same outputs here as where they were made.
 
-    Files are checked by hash; artifacts are opened and run on the golden vectors that export stored. An artifact
-    whose runtime is not installed is named and does not fail. The exit code is 1 when anything failed.
+    Files are checked by hash. Artifacts are opened and run on the golden vectors that export stored. An artifact
+    whose runtime is not installed is reported as "not run" and does not fail. The exit code is 1 when anything failed.
 
-    Models that were not made here run in a sandbox. --trust notes those of a bundle that passed, whose maker you know:
-    from then on they run without one.
+    Models that were not made on this machine run in a sandbox. --trust marks the models of a bundle that passed as
+    trusted, so that they run without it. Use it only if you know who made the bundle.
 
     \b
     Examples:
@@ -41,5 +41,5 @@ def verify(ctx: click.Context, bundle: Path | None, as_json: bool, threads: int,
     click.echo(json.dumps(report.to_json(), indent=2) if as_json else checks.format_report(report))
     if trusted and report.passed:
         trust.note(artifact.sha256 for artifact in opened.manifest.artifacts.values())
-        click.echo(f"noted: the models of {opened.place} are taken for your own from now on", err=True)
+        click.echo(f"trusted: the models of {opened.place} run without the sandbox from now on", err=True)
     ctx.exit(0 if report.passed else 1)

@@ -1,4 +1,4 @@
-"""What a smaller model may lose: the budget that a repair works towards and that a bench can be held to."""
+"""Limits on what a smaller model may lose. The int8 repair works towards them, and bench can enforce them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from cxr_edge.system import files
 __all__ = ["HAIR", "Budget", "Drift", "Limits", "exceeded"]
 
 HAIR = 1e-9
-"""0.9 - 0.85 is a little more than 0.05 to a float, and a loss of exactly the limit is allowed."""
+"""Tolerance of a comparison: in floating point 0.9 - 0.85 exceeds 0.05, but a loss equal to the limit is allowed."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far an artifact's calls lie from the float reference's on the same films.
+    """How far an artifact's predictions lie from the float reference's on the same images.
 
-    `flips` is the number of films called otherwise, `auc_change` AUC - reference AUC, `max_change` the largest change
-    of the positive probability, `distinct` how many different scores there are.
+    `flips` counts the images whose label differs from the reference. `auc_change` is AUC - reference AUC. `max_change`
+    and `mean_change` are absolute changes of the positive class's probability. `distinct` counts different scores.
     """
 
     films: int
@@ -35,7 +35,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Budget:
-    """The most that may be lost: `flips` as a part of the films, |change of AUC|, size and latency by stock int8."""
+    """What int8 may lose: flips as a part of the images, |change of AUC|, size and latency relative to stock int8."""
 
     flips: float = 0.01
     auc_change: float = 0.005
@@ -48,33 +48,33 @@ class Budget:
         return cls(**_pick(cls, _read(path)))
 
     def misses(self, drift: Drift, *, size_ratio: float = 0.0, latency_ratio: float = 0.0) -> list[str]:
-        """Return a line for each limit that is not kept; none when the budget is met."""
+        """Return a line for each limit that is exceeded; none when the budget is met."""
         found = [line for _, line in exceeded(self, drift.flips, drift.films, drift.auc_change)]
         if size_ratio > self.size_ratio:
-            found.append(f"size is {size_ratio:.2f} times the stock int8, {self.size_ratio:g} may")
+            found.append(f"size is {size_ratio:.2f} times the stock int8; the limit is {self.size_ratio:g}")
         if latency_ratio > self.latency_ratio:
-            found.append(f"latency is {latency_ratio:.2f} times the stock int8, {self.latency_ratio:g} may")
+            found.append(f"latency is {latency_ratio:.2f} times the stock int8; the limit is {self.latency_ratio:g}")
         return found
 
     def excess(self, drift: Drift, *, size_ratio: float = 0.0, latency_ratio: float = 0.0) -> float:
-        """Return how far an artifact exceeds the budget, in limits, summed over them; 0 when it is met."""
+        """Return the sum, over all exceeded limits, of the excess divided by the limit; 0 when the budget is met."""
         found = (
             (drift.flips / drift.films, self.flips),
             (abs(drift.auc_change), self.auc_change),
             (size_ratio, self.size_ratio),
             (latency_ratio, self.latency_ratio),
         )
-        # A limit of 0 is exceeded by whatever there is; a thousandth keeps the sum finite.
+        # Any loss exceeds a limit of 0. Dividing by at least 0.001 keeps the sum finite.
         return sum((value - limit) / max(limit, 1e-3) for value, limit in found if value > limit + HAIR)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a bench holds artifacts to; a limit that is None is not looked at.
+    """The limits that bench enforces; a limit that is None is not checked.
 
-    `flips` and `auc_change` are those of `Budget`; `auc_margin` is a loss of AUC that has to be ruled out;
-    `sensitivity_drop` and `specificity_drop` are at the bundle's threshold; size is in MB of 1,000,000 bytes, memory in
-    MiB. `artifacts` names what is held to them, None all but Keras models.
+    `flips` and `auc_change` are those of `Budget`. `auc_margin` is a loss of AUC that the measurement must rule out.
+    `sensitivity_drop` and `specificity_drop` apply at the bundle's threshold. Size is in MB of 1,000,000 bytes, memory
+    in MiB. `artifacts` names the artifacts that the limits apply to; None means all but Keras models.
     """
 
     flips: float | None = None
@@ -90,7 +90,7 @@ class Limits:
 
     @classmethod
     def read(cls, path: Path) -> Limits:
-        """Read the limits of a budget file, which may hold those of an export too. Raises UsageError as `Budget`."""
+        """Read a budget file, which may also hold the limits of an export. Raises UsageError as `Budget`."""
         value = _read(path)
         limits = _pick(cls, value)
         if not limits:
@@ -111,26 +111,26 @@ class Limits:
         )
 
     def stated(self) -> dict[str, float]:
-        """Return the limits that are looked at, by name."""
+        """Return the limits that are checked, by name."""
         return {name: limit for name, limit in dataclasses.asdict(self).items() if isinstance(limit, float)}
 
 
 def exceeded(limits: Budget | Limits, flips: int, films: int, auc_change: float) -> Iterator[tuple[str, str]]:
-    """Yield the name of each limit of drift that is not kept, of those that are stated, and a line that says so."""
+    """Yield the name of each stated limit of drift that is exceeded, and a line that says so."""
     if limits.flips is not None and flips > limits.flips * films + HAIR:
-        yield "flips", f"{flips} of {films} films flip, {limits.flips:.2%} may"
+        yield "flips", f"{flips} of {films} images flip; the limit is {limits.flips:.2%}"
     if limits.auc_change is not None and abs(auc_change) > limits.auc_change + HAIR:
-        yield "auc_change", f"AUC changes by {auc_change:+.4f}, {limits.auc_change:g} may"
+        yield "auc_change", f"AUC changes by {auc_change:+.4f}; the limit is {limits.auc_change:g}"
 
 
 def _read(path: Path) -> dict[str, object]:
-    """Return the fields of a budget file, checked, whether they are for export or for bench."""
+    """Return the fields of a budget file, those of export and those of bench, after checking them."""
     value = files.read_json(path, limit_bytes=1 << 16)
     known = {field.name for kind in (Budget, Limits) for field in dataclasses.fields(kind)}
     if not isinstance(value, dict):
         raise UsageError(f'{path}: must hold a JSON object such as {{"flips": 0.01}}')
     if unknown := sorted(set(value) - known):
-        raise UsageError(f"{path}: '{unknown[0]}' is no field of a budget; known are {', '.join(sorted(known))}")
+        raise UsageError(f"{path}: '{unknown[0]}' is no field of a budget; the fields are {', '.join(sorted(known))}")
     for name, limit in value.items():
         if name == "artifacts":
             if not isinstance(limit, list) or not limit or not all(isinstance(item, str) for item in limit):
@@ -152,9 +152,9 @@ def _check(path: Path, name: str, limit: object) -> None:
         raise UsageError(f"{path}: '{name}' must be a finite number, not {limit!r}")
     if name.endswith("_ratio"):
         if limit <= 0:
-            raise UsageError(f"{path}: '{name}' is {limit:g}; a ratio to the stock int8 must be above 0, 1.1 say")
+            raise UsageError(f"{path}: '{name}' is {limit:g}; a ratio to the stock int8 must be above 0, as 1.1 is")
     elif name.endswith(("_ms", "_mb", "_mib")):
         if limit <= 0:
             raise UsageError(f"{path}: '{name}' is {limit:g}; a time or size must be above 0")
     elif not 0 <= limit <= 1:
-        raise UsageError(f"{path}: '{name}' is {limit:g}; it is a part, from 0 to 1")
+        raise UsageError(f"{path}: '{name}' is {limit:g}; give a part between 0 and 1")

@@ -156,4 +156,4 @@ OPERATORS = {
     "Transpose",
     "Unsqueeze",
 }
-"""What exports of the four backbones use. None runs other nodes, and only Pad and Resize can enlarge their input."""
+"""What exports of the four backbones use. None runs a subgraph. Only Pad and Resize can enlarge their input."""

@@ -1,7 +1,7 @@
-"""The trainings of a study, one after another, each kept when it is done so that a stopped study goes on.
+"""The trainings of a study. Each result is stored when its training ends, so that a stopped study can resume.
 
-A training is a module's function with arguments that JSON can hold, and so is its answer: it can be kept, compared with
-what was asked for, and sent to another process.
+A training is a function at module level. JSON can hold its arguments and its result, so they can be stored, compared
+with a later request, and sent to another process.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ __all__ = ["FOLDER", "HERE", "Engine", "Job", "Record", "absolute", "run_all"]
 
 FOLDER = "trainings"
 HERE = "here"
-"""The engine that is none: one training after another in this process."""
+"""The name of the engine that runs sequentially in this process."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training: `work(**arguments)`. The answer depends on `facts` too, such as the films' fingerprint.
+    """One training: `work(**arguments, **place)`.
 
-    `place` are arguments that say where things lie; the answer does not depend on them.
+    The result also depends on `facts`, such as the fingerprint of the images. `place` holds the arguments that name
+    folders and files; the result does not depend on them.
     """
 
     name: str
@@ -42,44 +43,42 @@ class Job:
 
     @property
     def key(self) -> str:
-        """A hash of all that the answer depends on."""
+        """A hash of everything that the result depends on."""
         parts = [__version__, self.name, self.work.__qualname__, self.arguments, self.facts]
         return files.sha256_bytes(json.dumps(parts, sort_keys=True).encode())
 
 
 class Record:
-    """The answers of a study's trainings, a file each in a folder below `out`.
+    """The stored results of a study's trainings, one file for each in a folder below `out`.
 
-    Raises UsageError where `out` holds answers already and `resume` is not set.
+    Raises UsageError when `out` already holds results and `resume` is not set.
     """
 
     def __init__(self, out: Path, *, resume: bool) -> None:
         self._store = JsonStore(out / FOLDER)
         if not resume and any(self._store.paths()):
-            raise UsageError(
-                f"--out {out}: holds a study already; add --resume to go on with it, or give another folder"
-            )
+            raise UsageError(f"--out {out}: already holds a study; add --resume to continue it, or give another folder")
         files.prepare_folder(self._store.folder)
 
     def get(self, job: Job) -> dict[str, Any] | None:
-        """Return the kept answer, None where there is none of this very job."""
+        """Return the stored result of exactly this job, or None."""
         return self._store.get(job.name, job.key)
 
     def put(self, job: Job, answer: dict[str, Any]) -> None:
-        """Keep an answer. Raises OutputError."""
+        """Store a result. Raises OutputError."""
         self._store.put(job.name, job.key, answer)
 
 
 def absolute(text: str) -> str:
-    """Return the path `text` so that it means the same elsewhere; a word such as "phantom" that is no path stays."""
+    """Return an existing path as an absolute one; return a word such as "phantom" that is no path unchanged."""
     return str(Path(text).resolve()) if Path(text).exists() else text
 
 
 @dataclass(frozen=True)
 class Engine:
-    """Where trainings run: one after another in this process, or as tasks of an engine of `cxr_edge.engines`.
+    """Where trainings run: sequentially in this process, or as tasks of an engine of `cxr_edge.engines`.
 
-    `workers` is how many run at once on the engine.
+    `workers` is the number of trainings that run at once on such an engine.
     """
 
     name: str = HERE
@@ -87,20 +86,20 @@ class Engine:
 
 
 def run_all(jobs: Sequence[Job], record: Record, label: str, engine: Engine) -> dict[str, dict[str, Any]]:
-    """Return each job's answer by its name; what `record` holds is not done again.
+    """Return the result of each job by its name. Jobs whose result `record` holds are not run again.
 
-    Raises UsageError for an unknown engine, RuntimeFailure when the workers of a job died, and what a job raises.
+    Raises UsageError for an unknown engine, RuntimeFailure when the workers of a job died, and any error of a job.
     """
     answers = {job.name: kept for job in jobs if (kept := record.get(job)) is not None}
     left = [job for job in jobs if job.name not in answers]
     if answers:
-        say(f"{label}: {len(answers)} of {len(jobs)} trainings are there from an earlier run")
+        say(f"{label}: {len(answers)} of {len(jobs)} trainings are already done by an earlier run")
     work = _Trainings()
     with Progress(label, len(jobs)) as progress:
         progress.advance(len(answers))
         for job, answer in _spread(work, left, engine):
             if isinstance(answer, base.Lost):
-                raise RuntimeFailure(f"{job.name}: {answer.reason}; give it more memory, and go on with --resume")
+                raise RuntimeFailure(f"{job.name}: {answer.reason}; give it more memory, then continue with --resume")
             answers[job.name] = answer
             record.put(job, answer)
             progress.advance(note=job.name)
@@ -108,14 +107,14 @@ def run_all(jobs: Sequence[Job], record: Record, label: str, engine: Engine) -> 
 
 
 class _Trainings:
-    """What a worker does: each job brings all that it needs."""
+    """Runs jobs in a worker. A job carries everything that it needs."""
 
     def open(self) -> None:
-        """Hush TensorFlow, which warns of what every training has to do anew."""
+        """Silence warnings that TensorFlow repeats for every training."""
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
     def run(self, task: Job) -> dict[str, Any]:
-        """Return the job's answer."""
+        """Return the job's result."""
         return task.work(**task.arguments, **task.place)
 
 

@@ -1,4 +1,4 @@
-"""A lane: a few threads and a bounded number of jobs, so that a full house is said at once and not by waiting."""
+"""A work queue: a few threads and a bounded number of waiting jobs. A full queue is refused at once with 503."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Result = TypeVar("Result")
 
 
 class Lane:
-    """Runs what is submitted on `workers` threads; up to `waiting` more jobs may wait."""
+    """Runs jobs on `workers` threads; up to `waiting` more jobs may wait."""
 
     def __init__(self, name: str, *, workers: int, waiting: int) -> None:
-        # An executor's own queue has no end, so the places in it are counted here.
+        # The executor's own queue is unbounded, so this semaphore counts the places.
         self._places = threading.BoundedSemaphore(workers + waiting)
         self._awaited: set[asyncio.Future[Any]] = set()
         self._stopped = False
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix=name)
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """Return what `work` returns. Raises RequestRefusedError (503) when there is no place, and what it raises."""
+        """Return the result of `work`. Raises RequestRefusedError (503) when the queue is full, and its own errors."""
         future = asyncio.wrap_future(self._submit(work))
         self._awaited.add(future)
         try:
@@ -39,13 +39,13 @@ class Lane:
             self._awaited.discard(future)
 
     def stop(self) -> None:
-        """Wait for no job any longer; whoever awaits one gets a 503. For the event loop alone."""
+        """Stop waiting for jobs: every caller that awaits one gets a 503. Call this from the event loop only."""
         self._stopped = True
         for future in tuple(self._awaited):
             future.cancel()
 
     def close(self) -> None:
-        """Drop what waits; the job at hand is finished."""
+        """Drop the waiting jobs; running jobs finish."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _submit(self, work: Callable[[], Result]) -> Future[Result]:
@@ -57,5 +57,5 @@ class Lane:
 
 
 def refuse_busy() -> RequestRefusedError:
-    """Return the error for a full house."""
+    """Return the error for a full queue."""
     return RequestRefusedError(503, "the queue is full; try again in a few seconds")

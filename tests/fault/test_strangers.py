@@ -79,7 +79,7 @@ def test_verify_trust_makes_models_our_own(strangers: Bundle, sandboxes: list[st
     sandboxes.clear()
     again = invoke("classify", strangers.path.parent / "film.png", "--model", strangers.path)
 
-    assert "taken for your own from now on" in result.stderr
+    assert "run without the sandbox from now on" in result.stderr
     assert again.exit_code == 0
     assert sandboxes == []
 

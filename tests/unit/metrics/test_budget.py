@@ -44,10 +44,10 @@ def test_two_small_misses_exceed_the_budget_by_less_than_one_large_one() -> None
 @pytest.mark.parametrize(
     ("change", "ratios", "text"),
     [
-        ({"flips": 4}, {}, "4 of 300 films flip, 1.00% may"),
+        ({"flips": 4}, {}, "4 of 300 images flip; the limit is 1.00%"),
         ({"auc_change": 0.006}, {}, "AUC changes by +0.0060"),
-        ({}, {"size_ratio": 1.2}, "size is 1.20 times the stock int8"),
-        ({}, {"latency_ratio": 1.5}, "latency is 1.50 times the stock int8"),
+        ({}, {"size_ratio": 1.2}, "size is 1.20 times the stock int8; the limit is 1.1"),
+        ({}, {"latency_ratio": 1.5}, "latency is 1.50 times the stock int8; the limit is 1.1"),
     ],
 )
 def test_each_miss_is_named(change: dict[str, Any], ratios: dict[str, float], text: str) -> None:
@@ -68,8 +68,8 @@ def test_read_takes_what_is_given_and_defaults_for_the_rest(tmp_path: Path) -> N
         ({"flip": 0.01}, "'flip' is no field of a budget"),
         ({"flips": "few"}, "'flips' must be a finite number"),
         ({"flips": True}, "'flips' must be a finite number"),
-        ({"flips": -0.1}, "'flips' is -0.1; it is a part, from 0 to 1"),
-        ({"auc_change": 2}, "'auc_change' is 2; it is a part"),
+        ({"flips": -0.1}, "'flips' is -0.1; give a part between 0 and 1"),
+        ({"auc_change": 2}, "'auc_change' is 2; give a part"),
         ({"size_ratio": 0}, "'size_ratio' is 0; a ratio to the stock int8 must be above 0"),
     ],
 )

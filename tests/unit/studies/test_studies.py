@@ -118,7 +118,7 @@ def test_a_damaged_answer_is_made_again(tmp_path: Path) -> None:
 
 def test_a_folder_with_a_study_is_not_written_over(tmp_path: Path) -> None:
     run_all(jobs_in(tmp_path), Record(tmp_path, resume=False), "jobs", Engine())
-    with pytest.raises(UsageError, match="add --resume to go on"):
+    with pytest.raises(UsageError, match="add --resume to continue"):
         Record(tmp_path, resume=False)
 
 
@@ -131,7 +131,7 @@ def test_worker_processes_give_the_same_answers(tmp_path: Path) -> None:
 
 def test_a_training_whose_process_dies_each_time_is_an_error(tmp_path: Path) -> None:
     fatal = Job("fatal", os._exit, {"status": 9}, {}, {})
-    with pytest.raises(RuntimeFailure, match=r"fatal: its process died 3 times.*go on with --resume"):
+    with pytest.raises(RuntimeFailure, match=r"fatal: its process died 3 times.*continue with --resume"):
         run_all([fatal], Record(tmp_path, resume=False), "jobs", Engine("local", 1))
 
 
