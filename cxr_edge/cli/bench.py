@@ -19,7 +19,7 @@ __all__ = ["bench", "devices", "report"]
 @click.option(
     "--device", "devices", multiple=True, help="Where to measure, cpu by default; 'cxr-edge devices' lists the choices."
 )
-@click.option("--allow-software-gpu", is_flag=True, help="Let a GPU driver that computes on the CPU stand in.")
+@click.option("--allow-software-gpu", is_flag=True, help="Accept a GPU driver that computes on the CPU.")
 @click.option("--data", default="phantom", show_default=True, help="Films to measure on.")
 @click.option("--split", default="test", show_default=True, help="Which split of them.")
 @click.option("--threads", multiple=True, type=click.IntRange(min=1), help="CPU threads; may be repeated.")
@@ -27,7 +27,9 @@ __all__ = ["bench", "devices", "report"]
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same kind in the same --out.")
 @click.option("--out", type=PATH, help="Folder of the report; <bundle>-bench beside the bundle by default.")
 @click.option("--margin", type=float, help="Largest acceptable loss of AUC; 0.01, or the budget's auc_margin.")
-@click.option("--specificity", default=0.90, show_default=True, help="Where sensitivities are compared.")
+@click.option(
+    "--specificity", default=0.90, show_default=True, help="The specificity at which sensitivities are compared."
+)
 @click.option("--budget", type=PATH, metavar="FILE", help="Limits as JSON; the exit code is 3 when one is missed.")
 @click.option("--no-pictures", is_flag=True, help="Leave the films out of the page.")
 @AS_JSON

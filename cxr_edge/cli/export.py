@@ -18,8 +18,8 @@ __all__ = ["export"]
 @click.option("--format", "formats", multiple=True, help="tflite or onnx; both by default.")
 @click.option("--quantize", multiple=True, help="none, float16, dynamic, int8 or int16x8; may be repeated.")
 @click.option("--data", default="phantom", show_default=True, help="Films for calibration and checks.")
-@click.option("--budget", type=PATH, metavar="FILE", help="What int8 may lose, as JSON; a sensible one by default.")
-@click.option("--no-repair", is_flag=True, help="Leave int8 as the stock tools make it.")
+@click.option("--budget", type=PATH, metavar="FILE", help="Limits on what int8 may lose, as JSON.")
+@click.option("--no-repair", is_flag=True, help="Keep int8 as the stock tools make it.")
 @click.option("--out", type=PATH, help="Folder of the result; build/<bundle name> by default.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the choice of calibration films.")
 def export(

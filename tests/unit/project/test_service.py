@@ -12,7 +12,9 @@ from pathlib import Path
 import click
 import pytest
 
+from cxr_edge.bundles.bundle import default_bundle_path
 from cxr_edge.cli.main import main
+from cxr_edge.inference.classify import find_model
 from cxr_edge.inference.watch_journal import default_path
 
 UNIT = Path(__file__).resolve().parents[3] / "docs" / "cxr-edge-watch.service"
@@ -41,6 +43,14 @@ def test_its_command_is_a_command_with_its_options() -> None:
 
     assert program == PROGRAM
     assert context.params["watched"] is True
+
+
+def test_its_model_is_the_shipped_one_until_another_is_named() -> None:
+    named = dict(item.split("=", 1) for item in settings("Environment"))
+    bundle, _ = find_model(named["MODEL"])
+
+    assert "--model ${MODEL}" in settings("ExecStart")[0]
+    assert bundle.path == default_bundle_path()
 
 
 def test_its_journal_lies_in_the_folder_that_it_may_write(monkeypatch: pytest.MonkeyPatch) -> None:
