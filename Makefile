@@ -43,9 +43,10 @@ test: $(READY) ## run all tests, with the coverage gate; installs the programs t
 test-fast: $(READY) ## run the tests that take no export, training, browser, Android build or emulator: two minutes
 	$(PYTEST) $(FAST)
 
-lint: $(READY) ## check style (ruff), layers (import-linter), types (mypy --strict) and known holes (pip-audit)
+lint: $(READY) ## check style (ruff), words, layers (import-linter), types (mypy --strict) and known holes (pip-audit)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python scripts/retired_words.py
 	bash scripts/check_wheel.sh "$(VENV)"
 	$(BIN)/python scripts/audit.py
 

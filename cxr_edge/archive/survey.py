@@ -35,7 +35,7 @@ def root_of(archive: Path) -> Path:
 
 
 def list_members(archive: Path) -> Iterator[Member]:
-    """Yield all films of an archive, in no order. Raises DataError for a list that is none."""
+    """Yield all images of an archive, in no order. Raises DataError for a file that is not a list of paths."""
     root, name = root_of(archive), archive.name
     if os.path.isdir(archive):
         return _walk(root)

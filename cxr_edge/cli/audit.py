@@ -26,7 +26,7 @@ __all__ = ["audit"]
 def audit(
     data: str, out: Path, model: Path | None, artifact: str | None, weights: Path | None, positive: str, as_json: bool
 ) -> None:
-    """Say whether DATA, or a classifier, gives the class away by other things than the lungs.
+    """Say whether DATA, or a classifier, reveals the class by something other than the lungs.
 
     Plain classifiers are trained on what a film shows without lung detail and measured over all sources, within each,
     and on one that was left out. With a model: its AUC by source, and how much of its heat maps lies outside the lungs.

@@ -83,7 +83,7 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, "-V", "--version", prog_name="cxr-edge")
 def main() -> None:
-    """Take a chest X-ray classifier from training to the phone and the Raspberry Pi, and show what was lost on the way.
+    """Take a chest X-ray classifier from training to the phone and the Raspberry Pi, and measure how it changes.
 
     For research only; not for diagnosis.
     """

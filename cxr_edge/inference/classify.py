@@ -137,7 +137,7 @@ class Decoded:
 def decode(path: Path, content: bytes | None = None, *, keep_picture: bool = False) -> Decoded:
     """Return the film at `path`, or in `content`, which `path` then only names; the first half of `predict`.
 
-    With `keep_picture` the picture comes along, as small as overlays are: many may wait for the model.
+    With `keep_picture` the result keeps the picture, as small as overlays are, because many may wait for the model.
     """
     start_s = time.perf_counter()
     try:

@@ -47,7 +47,7 @@ class BackboneOptions:
     devices: bool = True
 
     def check(self) -> None:
-        """Raise UsageError for a backbone that is none, or for none at all."""
+        """Raise UsageError for an unknown backbone, or when no backbone is given."""
         unknown = [name for name in self.backbones if name not in BACKBONES]
         if unknown or not self.backbones or not self.seeds:
             raise UsageError(f"--backbone {unknown[0] if unknown else ''}: choose from {', '.join(BACKBONES)}")

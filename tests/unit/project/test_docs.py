@@ -72,7 +72,8 @@ def test_readme_lists_every_command() -> None:
 @pytest.mark.parametrize("line", _examples())
 def test_every_example_is_a_command_with_its_options(line: str) -> None:
     _, name, *arguments = shlex.split(line, comments=True)
-    context = click.Context(main)
+    # A command keeps the names of its help option from the first context that it is made in.
+    context = click.Context(main, **main.context_settings)
     command = main.get_command(context, name)
     assert command is not None
     command.make_context(name, arguments, parent=context)

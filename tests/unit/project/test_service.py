@@ -37,9 +37,11 @@ def test_systemd_takes_the_unit_without_a_word(tmp_path: Path) -> None:
 
 def test_its_command_is_a_command_with_its_options() -> None:
     program, name, *arguments = shlex.split(settings("ExecStart")[0])
-    command = main.get_command(click.Context(main), name)
+    # A command keeps the names of its help option from the first context that it is made in.
+    parent = click.Context(main, **main.context_settings)
+    command = main.get_command(parent, name)
     assert command is not None
-    context = command.make_context(name, arguments, parent=click.Context(main))
+    context = command.make_context(name, arguments, parent=parent)
 
     assert program == PROGRAM
     assert context.params["watched"] is True
