@@ -20,18 +20,18 @@ __all__ = ["bench", "devices", "report"]
     "--device", "devices", multiple=True, help="Where to measure, cpu by default; 'cxr-edge devices' lists the choices."
 )
 @click.option("--allow-software-gpu", is_flag=True, help="Accept a GPU driver that computes on the CPU.")
-@click.option("--data", default="phantom", show_default=True, help="Films to measure on.")
-@click.option("--split", default="test", show_default=True, help="Which split of them.")
+@click.option("--data", default="phantom", show_default=True, help="Images to measure on.")
+@click.option("--split", default="test", show_default=True, help="The split to measure on.")
 @click.option("--threads", multiple=True, type=click.IntRange(min=1), help="CPU threads; may be repeated.")
-@click.option("--strict", is_flag=True, help="Time at least 1,024 runs and 60 s each, not 100 and 5 s.")
-@click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same kind in the same --out.")
-@click.option("--out", type=PATH, help="Folder of the report; <bundle>-bench beside the bundle by default.")
-@click.option("--margin", type=float, help="Largest acceptable loss of AUC; 0.01, or the budget's auc_margin.")
 @click.option(
-    "--specificity", default=0.90, show_default=True, help="The specificity at which sensitivities are compared."
+    "--strict", is_flag=True, help="Time at least 1,024 runs and 60 s for each artifact, instead of 100 runs and 5 s."
 )
-@click.option("--budget", type=PATH, metavar="FILE", help="Limits as JSON; the exit code is 3 when one is missed.")
-@click.option("--no-pictures", is_flag=True, help="Leave the films out of the page.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run with the same options and --out.")
+@click.option("--out", type=PATH, help="Folder for the report; default: <bundle>-bench beside the bundle.")
+@click.option("--margin", type=float, help="Largest acceptable loss of AUC; default: the budget's, or 0.01.")
+@click.option("--specificity", default=0.90, show_default=True, help="Compare sensitivities at this specificity.")
+@click.option("--budget", type=PATH, metavar="FILE", help="Limits as JSON; the exit code is 3 if one is missed.")
+@click.option("--no-pictures", is_flag=True, help="Leave the images out of the page.")
 @AS_JSON
 def bench(
     bundle: Path | None,

@@ -306,8 +306,9 @@ def test_junit_tells_a_crash_from_a_verdict_that_is_open(result: BenchResult) ->
 
 
 def test_junit_has_a_case_for_every_limit_of_the_budget(result: BenchResult) -> None:
-    miss = Miss(INT8, "p90_ms", "p90 16 ms; the limit is 5 ms")
-    budget = BudgetReport({"p90_ms": 5.0, "size_mb": 4.0}, (INT8,), (miss,))
+    budget = BudgetReport(
+        {"p90_ms": 5.0, "size_mb": 4.0}, (INT8,), (Miss(INT8, "p90_ms", "p90 16 ms; the limit is 5 ms"),)
+    )
     cases = _cases(dataclasses.replace(result, budget=budget), INT8)
     assert cases["budget: p90_ms 5"] == ["failure"]
     assert cases["budget: size_mb 4"] == []
