@@ -55,10 +55,10 @@ def read_phrases(path: Path = LIST) -> list[Phrase]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
-        text, arrow, instead = (part.strip() for part in line.partition("=>"))
-        if not (text and arrow and instead):
+        text, _, instead = line.partition("=>")
+        if not text.strip() or not instead.strip():
             raise ValueError(f"{path}:{number}: must be 'phrase => replacement'")
-        phrases.append(Phrase(text, instead))
+        phrases.append(Phrase(text.strip(), instead.strip()))
     return phrases
 
 
