@@ -228,11 +228,14 @@ def _explain_reference(rows: Sequence[ArtifactResult], reference: str) -> str | 
         return None
     reasons = [row.failures[0] for row in rows if row.name == first and row.failures]
     why = reasons[0] if reasons else "it is not in the bundle"
-    return f"the reference is {reference}, not the float Keras model, so drift before it is not seen ({why})"
+    return (
+        f"compared with {reference}, not the float Keras model: add {first} or TensorFlow. Drift from Keras to "
+        f"{reference} is not measured ({why})"
+    )
 
 
 def _count_threads(options: BenchOptions) -> str | None:
     threads, cores = max(options.threads), count_cores()
     if threads <= cores:
         return None
-    return f"{threads} threads were asked for and {cores} cores may be used; ask for fewer"
+    return f"{threads} threads share {cores} core{'s' * (cores > 1)}; use --threads {cores} or fewer"

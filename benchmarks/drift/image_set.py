@@ -110,11 +110,11 @@ def describe_data(chosen: Dataset, truth: Truth, split: str) -> DataFacts:
 
 
 def note_patients(chosen: Dataset) -> str | None:
-    """Return a warning where patients have several films, None where each has one."""
+    """Return a warning when patients have several images, None when each has one."""
     films, patients = len(chosen.items), len({item.patient_id for item in chosen.items})
     if patients == films:
         return None
     return (
-        f"the {films} films are of {patients} patients; intervals and tests take films as independent, so they are "
-        "somewhat too narrow: add patients rather than films"
+        f"the {films} images are of {patients} patients, so intervals are too narrow; add patients, not images. "
+        "Intervals and tests treat images as independent"
     )

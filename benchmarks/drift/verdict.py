@@ -69,25 +69,26 @@ def _explain(outcome: str, change: float, low: float, high: float, margin: float
         return f"{figures}: a loss of {margin:g} or more is ruled out"
     if outcome == FAIL:
         return f"{figures}: a loss of more than {margin:g} is shown"
-    return f"{figures}: that holds losses of more and of less than {margin:g}"
+    return f"{figures}: a loss of {margin:g} is neither shown nor ruled out"
 
 
 def _explain_stillness(reference: Floats, scores: Floats, positive: Bools) -> str:
     largest = float(np.abs(scores.astype(np.float64) - reference).max())
     if largest == 0:
-        return "every score is the reference's, to the last digit"
+        return "every score equals the reference's exactly"
     # So many pairs have no film in common, and are independent.
     pairs = int(min(positive.sum(), (~positive).sum()))
     unseen = 1 - 0.05 ** (1 / pairs)
     return (
-        "no positive film changed places with a negative one, so AUC is the same; scores moved by up to "
-        f"{largest:.2g}, and elsewhere up to {unseen:.1%} of such pairs may change (rule of three)"
+        "AUC is the same, as no positive and negative image changed their order; scores moved by up to "
+        f"{largest:.2g}; on other images up to {unseen:.1%} of such pairs may change their order (rule of three)"
     )
 
 
 def _advise(needed: int | None, films: int, positive: Bools) -> str:
     if needed is None:
-        return f"the change lies about on the margin, where no number of films decides ({films} were used)"
+        return f"the change is so close to the margin that more images would not decide ({films} were used)"
     return (
-        f"about {needed:,} films of the same balance ({positive.mean():.0%} positive) would decide, {films:,} were used"
+        f"about {needed:,} images with the same class balance ({positive.mean():.0%} positive) would decide; "
+        f"{films:,} were used"
     )

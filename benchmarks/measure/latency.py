@@ -155,7 +155,7 @@ def summarise(subject: Subject, answers: Sequence[TurnAnswer], identity: str = "
 
 
 def find_unrest(reports: Iterable[tuple[str, LatencyReport]]) -> str | None:
-    """Return a warning that names the artifacts whose turns have medians far apart, else None."""
+    """Return a warning that names the artifacts whose turns have very different medians, else None."""
     apart = []
     for name, report in reports:
         medians = [median(times) for times in report.times_ms]
@@ -164,8 +164,8 @@ def find_unrest(reports: Iterable[tuple[str, LatencyReport]]) -> str | None:
     if not apart:
         return None
     return (
-        f"the medians of an artifact's turns lie more than {_UNREST - 1:.0%} apart ({'; '.join(apart)}); "
-        "something disturbed them: close other programs and repeat"
+        f"something disturbed {len(apart)} of the timings; close other programs and repeat. The medians of the turns "
+        f"differ by more than {_UNREST - 1:.0%}: {'; '.join(apart)}"
     )
 
 

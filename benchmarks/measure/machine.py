@@ -89,8 +89,8 @@ class Activity:
             return None
         cores = os.cpu_count() or 1
         return (
-            f"other processes used {others:.1f} of {cores} cores while the artifacts were timed "
-            f"(1-minute load {load:.1f}); repeat on an idle machine"
+            f"other processes used {others:.1f} of {cores} cores during the timing; repeat on an idle machine. "
+            f"The 1-minute load was {load:.1f}"
         )
 
     def _others_cores(self, load: float) -> float:

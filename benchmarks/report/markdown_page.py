@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from cxr_edge.benchmarks.report.recommendation import recommend
 from cxr_edge.benchmarks.result import device_summary, drift_figures, estimate_figures, phrases, timing_figures
 from cxr_edge.benchmarks.result.bench_result import BenchResult
 from cxr_edge.benchmarks.result.device_result import MEASURED
@@ -32,9 +33,11 @@ def to_markdown(result: BenchResult) -> str:
 def _introduction(result: BenchResult) -> Iterator[str]:
     yield f"# Benchmark of {_text(result.model.name)}"
     yield f"**{RESEARCH_ONLY}**"
+    found = recommend(result)
+    yield f"**{_text(found.sentence)}**"
+    yield _list(f"- Do not ship {_text(item.artifact)}: {_text(item.reason)}." for item in found.excluded)
     yield (
-        f"Films: {_text(phrases.describe_films(result))}. Changes are against {_text(result.reference)}, flips at the "
-        f"threshold {result.model.threshold:.3f}; the verdict is on a loss of AUC of {result.options.margin:g}. "
+        f"Images: {_text(phrases.describe_films(result))}. {_text(phrases.explain_comparison(result))} "
         f"Measured {result.started} by cxr-edge {result.version}."
     )
 

@@ -1,4 +1,4 @@
-"""A budget as a gate: which limits an artifact does not keep, by its measured figures."""
+"""Check measured figures against a budget: which limits an artifact misses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def choose_margin(margin: float | None, limits: Limits | None) -> float:
 def choose(limits: Limits, artifacts: Sequence[Artifact], margin: float) -> tuple[str, ...]:
     """Return the names of the artifacts that are held to the limits.
 
-    Raises UsageError for one that is not there, and where the verdict is about another `margin` than the budget.
+    Raises UsageError for a name that is not in the bundle, and when `margin` differs from the budget's.
     """
     if limits.auc_margin is not None and limits.auc_margin != margin:
         raise UsageError(f"the budget's auc_margin is {limits.auc_margin:g} and --margin {margin:g}; give one of them")
@@ -40,7 +40,7 @@ def choose(limits: Limits, artifacts: Sequence[Artifact], margin: float) -> tupl
 
 
 def check(limits: Limits, rows: Sequence[ArtifactResult], held: Sequence[str]) -> BudgetReport:
-    """Hold the rows named in `held` to the limits. One that gave no answers misses any budget."""
+    """Hold the rows named in `held` to the limits. An artifact that did not run misses every budget."""
     misses: list[Miss] = []
     for row in rows:
         if row.name in held:
@@ -55,12 +55,12 @@ def describe(report: BudgetReport) -> str:
 
 def _check_row(limits: Limits, row: ArtifactResult) -> Iterator[Miss]:
     if row.drift is None:
-        yield Miss(row.name, "runs", f"gave no answers ({row.failures[0] if row.failures else 'not measured'})")
+        yield Miss(row.name, "runs", f"it did not run ({row.failures[0] if row.failures else 'not measured'})")
     else:
         yield from (Miss(row.name, *found) for found in _check_drift(limits, row.drift))
     size_mb = row.size_bytes / 1e6
     if limits.size_mb is not None and size_mb > limits.size_mb:
-        yield Miss(row.name, "size_mb", f"{size_mb:.2f} MB, {limits.size_mb:g} may")
+        yield Miss(row.name, "size_mb", f"{size_mb:.2f} MB; the limit is {limits.size_mb:g} MB")
     yield from (Miss(row.name, *found) for found in _check_times(limits, row))
 
 
@@ -77,7 +77,7 @@ def _check_drift(limits: Limits, drift: DriftReport) -> Iterator[tuple[str, str]
     )
     for name, limit, found in drops:
         if limit is not None and -found > limit + HAIR:
-            yield name, f"{name.split('_')[0]} changes by {found:+.4f}, {-limit:g} may"
+            yield name, f"{name.split('_')[0]} changes by {found:+.4f}; the limit is {-limit:g}"
 
 
 def _check_times(limits: Limits, row: ArtifactResult) -> Iterator[tuple[str, str]]:
@@ -86,12 +86,12 @@ def _check_times(limits: Limits, row: ArtifactResult) -> Iterator[tuple[str, str
         if limit is None:
             continue
         if not row.latencies:
-            yield name, f"was not timed, so {name} is not known"
+            yield name, f"was not timed, so {name} is unknown"
         for latency in row.latencies:
             found: float = getattr(latency, name)
             if found > limit:
-                figure, unit = name.split("_")
-                yield name, f"{figure} {found:.3g} {unit.replace('mib', 'MiB')} on {_name(latency)}, {limit:g} may"
+                figure, unit = name.replace("mib", "MiB").split("_")
+                yield name, f"{figure} {found:.3g} {unit} on {_name(latency)}; the limit is {limit:g} {unit}"
 
 
 def _name(latency: LatencyReport) -> str:

@@ -26,8 +26,10 @@ __all__ = [
     "PAGE_CALIBRATION",
     "PAGE_ELSEWHERE",
     "PAGE_POINTS",
+    "PAGE_SUMMARY",
     "TERMINAL",
     "TERMINAL_DETAILS",
+    "TERMINAL_SUMMARY",
 ]
 
 SIZE = Figure[Predictions, float](
@@ -149,7 +151,6 @@ VERDICT = Figure[Predictions, Verdict](
     split=lambda verdict: (verdict.outcome, verdict.images_needed),
     kind=Kind.VERDICT,
 )
-SHORT_VERDICT = replace(VERDICT, show=lambda verdict: phrases.shorten_verdict(verdict.outcome))
 FLIPS = Figure[Predictions, tuple[int, int]](
     "flips",
     meaning="Films called otherwise than by the reference at the bundle's threshold, of how many",
@@ -208,22 +209,28 @@ UNTYPICAL = Figure[Predictions, Typicality](
 )
 
 REFITTED_POINT = Figure[Predictions, Transfer](
-    "fitted anew",
+    "refitted point",
     meaning="Sensitivity and specificity at the refitted threshold, and this threshold",
     read=of_drift(lambda drift: drift.transfer),
-    show=lambda anew: f"{anew.sensitivity:.3f} / {anew.specificity:.3f} at {anew.threshold:.3f}",
+    show=lambda point: f"{point.sensitivity:.3f} / {point.specificity:.3f} at {point.threshold:.3f}",
 )
 
+TERMINAL_SUMMARY: Table[Predictions] = (
+    Column(SIZE, "MB", 4, ">"),
+    Column(replace(AUC, show=lambda auc: f"{auc.value:.3f}"), "AUC", 6, ">"),
+    Column(AUC_CHANGE, "change of AUC [95 %]", 23),
+    Column(FLIPS, "flips", 9, ">"),
+)
 TERMINAL: Table[Predictions] = (
     Column(SIZE, "MB", 5, ">"),
     Column(AUC, "AUC [95 %]", 20),
     Column(AUC_CHANGE, "change of AUC [95 %]", 23),
     Column(FLIPS, "flips", 9, ">"),
-    Column(SHORT_VERDICT, "verdict", 7),
+    Column(VERDICT, "verdict", 17),
 )
 TERMINAL_DETAILS: Table[Predictions] = (
     Column(RATES, "sens / spec", 13),
-    Column(REFITTED_POINT, "fitted anew", 24),
+    Column(REFITTED_POINT, "refitted sens / spec", 24),
     Column(replace(SENSITIVITY_AT_CHANGE, blank=say_reference), "change of sens at spec", 23),
     Column(CALIBRATION_ERROR, "ECE", 5, ">"),
     Column(BRIER, "Brier", 5, ">"),
@@ -231,6 +238,7 @@ TERMINAL_DETAILS: Table[Predictions] = (
     Column(DISTINCT_SCORES, "scores", 8, ">"),
 )
 MARKDOWN: Table[Predictions] = as_table((SIZE, AUC, AUC_CHANGE, FLIPS, VERDICT, RATES, CALIBRATION_ERROR, BRIER))
+PAGE_SUMMARY: Table[Predictions] = as_page_table((VERDICT, SIZE, AUC, AUC_CHANGE, FLIPS))
 PAGE: Table[Predictions] = as_page_table(
     (SIZE, AUC, AUC_CHANGE, VERDICT, FLIPS, CORRECTIONS, P_CORRECT, LARGEST_CHANGE, MEAN_CHANGE)
 )

@@ -11,7 +11,7 @@ from cxr_edge.benchmarks.result.device_summary import UNKNOWN, State
 from cxr_edge.benchmarks.result.figures import Column, Figure, Table, as_page_table, as_table
 from cxr_edge.metrics.intervals import Interval
 
-__all__ = ["CSV", "JUNIT", "MARKDOWN", "MARKDOWN_RAN", "PAGE", "PAGE_RAN", "TERMINAL"]
+__all__ = ["CSV", "JUNIT", "MARKDOWN", "MARKDOWN_RAN", "PAGE", "PAGE_RAN", "SUMMARY", "TERMINAL"]
 
 
 def _of_state(read: Callable[[State], str]) -> Callable[[LatencyReport], str | None]:
@@ -206,9 +206,22 @@ STATE = Figure[LatencyReport, State](
 
 _STATES = (CORES, GOVERNOR, CLOCK, TEMPERATURE, THROTTLING)
 
+MEDIAN = dataclasses.replace(
+    P50,
+    meaning="Median time of one image over all timed runs",
+    show=lambda time: phrases.format_number(time.value),
+    interval=False,
+)
+
+# The time comes first: a summary repeats it for each device on which artifacts were timed.
+SUMMARY: Table[LatencyReport] = (
+    Column(MEDIAN, "p50 ms", 10, ">"),
+    Column(PEAK, "MiB", 4, ">"),
+)
 TERMINAL: Table[LatencyReport] = (
     Column(PERCENTILES, "p50 / p90 / p99 ms", 18),
-    Column(PEAK, "MiB", 4, ">"),
+    Column(PEAK, "peak MiB", 8, ">"),
+    Column(RUNS, "runs", 6, ">"),
 )
 MARKDOWN: Table[LatencyReport] = as_table((P50, P90, P99, LOAD, THROUGHPUT, PEAK, RUNS))
 MARKDOWN_RAN: Table[LatencyReport] = (

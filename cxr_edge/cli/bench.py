@@ -1,4 +1,4 @@
-"""The commands that measure, and read what was measured: bench, devices, report. Parse, call, print."""
+"""The commands `bench`, `devices` and `report`: parse the arguments, call, print."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ __all__ = ["bench", "devices", "report"]
 @click.option(
     "--device", "devices", multiple=True, help="Where to measure, cpu by default; 'cxr-edge devices' lists the choices."
 )
-@click.option("--allow-software-gpu", is_flag=True, help="Let a GPU driver that computes on the CPU stand in.")
-@click.option("--data", default="phantom", show_default=True, help="Films to measure on.")
-@click.option("--split", default="test", show_default=True, help="Which split of them.")
+@click.option("--allow-software-gpu", is_flag=True, help="Accept a GPU driver that computes on the CPU.")
+@click.option("--data", default="phantom", show_default=True, help="Images to measure on.")
+@click.option("--split", default="test", show_default=True, help="The split to measure on.")
 @click.option("--threads", multiple=True, type=click.IntRange(min=1), help="CPU threads; may be repeated.")
-@click.option("--strict", is_flag=True, help="Time at least 1,024 runs and 60 s each, not 100 and 5 s.")
-@click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same kind in the same --out.")
-@click.option("--out", type=PATH, help="Folder of the report; <bundle>-bench beside the bundle by default.")
-@click.option("--margin", type=float, help="The loss of AUC that the verdict is about; 0.01, or the budget's.")
-@click.option("--specificity", default=0.90, show_default=True, help="Where sensitivities are compared.")
-@click.option("--budget", type=PATH, metavar="FILE", help="Limits as JSON; the exit code is 3 when one is missed.")
-@click.option("--no-pictures", is_flag=True, help="Leave the films out of the page.")
+@click.option(
+    "--strict", is_flag=True, help="Time at least 1,024 runs and 60 s for each artifact, instead of 100 runs and 5 s."
+)
+@click.option("--resume", is_flag=True, help="Continue an interrupted run with the same options and --out.")
+@click.option("--out", type=PATH, help="Folder for the report; default: <bundle>-bench beside the bundle.")
+@click.option("--margin", type=float, help="Largest acceptable loss of AUC; default: the budget's, or 0.01.")
+@click.option("--specificity", default=0.90, show_default=True, help="Compare sensitivities at this specificity.")
+@click.option("--budget", type=PATH, metavar="FILE", help="Limits as JSON; the exit code is 3 if one is missed.")
+@click.option("--no-pictures", is_flag=True, help="Leave the images out of the page.")
+@click.option("--verbose", is_flag=True, help="Print every figure and the reason of every verdict.")
 @AS_JSON
 def bench(
     bundle: Path | None,
@@ -45,12 +48,13 @@ def bench(
     specificity: float,
     budget: Path | None,
     no_pictures: bool,
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Measure drift, latency, size and memory of every artifact of a BUNDLE against the Keras model.
 
-    Without BUNDLE, what export last wrote for the default bundle is measured. The report is written as JSON, HTML, CSV,
-    Markdown and JUnit XML.
+    Prints a table, a line for each verdict, and which artifact to ship. Writes the whole report as HTML, JSON, CSV,
+    Markdown and JUnit XML. Without BUNDLE, it measures what export last wrote for the default bundle.
 
     \b
     Examples:
@@ -61,6 +65,7 @@ def bench(
     """
     from cxr_edge.benchmarks import api, run
     from cxr_edge.benchmarks.report import report_files
+    from cxr_edge.benchmarks.report.report_files import HTML_NAME
     from cxr_edge.benchmarks.result import budget_check
     from cxr_edge.benchmarks.result.bench_result import BenchOptions
     from cxr_edge.errors import BudgetMissedError
@@ -80,9 +85,13 @@ def bench(
         options = dataclasses.replace(options, **run.STRICT)
     out = out or _name_report(opened)
     result, written = api.bench_and_write(opened, data, options, limits, out, resume=resume, pictures=not no_pictures)
-    click.echo(json.dumps(result.to_json(), indent=2) if as_json else report_files.table(result))
-    for path in written:
-        click.echo(f"wrote {path}", err=True)
+    if as_json:
+        click.echo(json.dumps(result.to_json(), indent=2))
+    else:
+        click.echo(report_files.details(result) if verbose else report_files.summary(result, out / HTML_NAME))
+    if as_json or verbose:
+        for path in written:
+            click.echo(f"wrote {path}", err=True)
     if result.budget is not None and result.budget.misses:
         raise BudgetMissedError(f"{budget}: the budget is not met: {budget_check.describe(result.budget)}")
 
@@ -90,7 +99,7 @@ def bench(
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def devices(as_json: bool) -> None:
-    """List the devices that bench can measure on from here, and what the others lack.
+    """List the devices that bench can use from this machine, and what the others lack.
 
     \b
     Examples:
@@ -116,9 +125,10 @@ def report() -> None:
 @report.command()
 @click.argument("a", type=PATH)
 @click.argument("b", type=PATH)
+@click.option("--verbose", is_flag=True, help="Print every figure and what the intervals mean.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
-def compare(a: Path, b: Path, as_json: bool) -> None:
-    """Set two bench results side by side and say which differences exceed the noise.
+def compare(a: Path, b: Path, verbose: bool, as_json: bool) -> None:
+    """Compare two bench results and say which differences exceed the noise.
 
     A and B are folders that bench wrote, or their bench.json.
 
@@ -131,7 +141,11 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     from cxr_edge.benchmarks.report import report_files as results
 
     found = comparing.compare(results.read(a), results.read(b))
-    click.echo(json.dumps(found.to_json(), indent=2) if as_json else comparison.describe(found, str(a), str(b)))
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        form = comparison.describe if verbose else comparison.summarise
+        click.echo(form(found, str(a), str(b)))
 
 
 def _name_report(bundle: Bundle) -> Path:

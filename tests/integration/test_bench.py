@@ -117,7 +117,7 @@ def test_bench_scores_are_those_of_the_runtime_in_this_process(
 def test_bench_result_is_written_and_read_back(result: BenchResult, tmp_path: Path) -> None:
     written = report_files.write(result, tmp_path)
     assert report_files.read(written[0]) == result
-    assert max(len(line) for line in report_files.table(result).splitlines()) <= 120
+    assert max(len(line) for line in report_files.details(result).splitlines()) <= 120
 
 
 def _drift(result: BenchResult, name: str) -> DriftReport:
@@ -143,7 +143,9 @@ def test_bench_fits_the_threshold_of_each_artifact_anew_on_val(
 def test_bench_fits_on_the_measured_films_where_there_are_no_others(copy: Copy, films: Dataset) -> None:
     found = run.run(copy(FLOAT, INT8), films.select(split="test"), QUICK, out=None)
     assert _drift(found, INT8).transfer.fitted_on == "test"
-    assert "(these films themselves, so the rates flatter)" in " ".join(report_files.table(found).split())
+    assert "(these are the measured images, so the rates are optimistic)" in " ".join(
+        report_files.details(found).split()
+    )
 
 
 def test_bench_sets_heat_maps_against_the_masks_and_the_float_artifacts_maps(result: BenchResult) -> None:
@@ -198,7 +200,7 @@ def test_bench_says_so_when_the_reference_is_not_keras(copy: Copy, films: Datase
     found = run.run(copy(FLOAT, INT8), films, QUICK, out=None)
     assert found.reference == FLOAT
     assert any("not the float Keras model" in text for text in found.warnings)
-    assert "model_float32.tflite, not the float Keras model" in " ".join(report_files.table(found).split())
+    assert "model_float32.tflite, not the float Keras model" in " ".join(report_files.details(found).split())
 
 
 def test_bench_makes_a_broken_artifact_a_row_with_its_reason(copy: Copy, films: Dataset) -> None:

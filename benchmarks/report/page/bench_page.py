@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from cxr_edge.benchmarks.drift.gallery import Pictures
-from cxr_edge.benchmarks.report.page import device_sections, drift_plots, drift_sections, gallery_section, marks, plots
+from cxr_edge.benchmarks.report.page import (
+    device_sections,
+    drift_plots,
+    drift_sections,
+    gallery_section,
+    marks,
+    plots,
+    summary_section,
+)
 from cxr_edge.benchmarks.result import phrases
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
-from cxr_edge.benchmarks.result.drift_result import FAIL, PASS
 from cxr_edge.metrics.intervals import Interval
 from cxr_edge.report.html import document, figure, section
 from cxr_edge.report.svg import element, text
@@ -29,31 +36,16 @@ def _header(result: BenchResult, title: str) -> str:
         f"{phrases.describe_films(result)}. Measured {result.started[:16].replace('T', ' ')} UTC in "
         f"{result.duration_s:.0f} s."
     )
-    warnings = element("ul", *(element("li", text(f"Warning: {item}")) for item in result.warnings), class_="warnings")
     return element(
         "header",
         element("h1", text(title)),
         element("p", text(RESEARCH_ONLY), class_="research"),
         element("p", text(facts)),
-        _budget(result),
-        warnings if result.warnings else "",
-    )
-
-
-def _budget(result: BenchResult) -> str:
-    if result.budget is None:
-        return ""
-    limits = ", ".join(f"{name} {limit:g}" for name, limit in result.budget.limits.items())
-    held = ", ".join(result.budget.artifacts)
-    if not result.budget.misses:
-        return element("p", marks.badge(PASS), text(f" Budget ({limits}) met by {held}."))
-    missed = (element("li", text(f"{miss.artifact}: {miss.fact}")) for miss in result.budget.misses)
-    return element("p", marks.badge(FAIL), text(f" Budget ({limits}) missed.")) + element(
-        "ul", *missed, class_="failures"
     )
 
 
 def _sections(result: BenchResult, pictures: Mapping[str, Pictures]) -> Iterator[str]:
+    yield summary_section.show_summary(result)
     yield drift_sections.show_drift(result)
     yield drift_sections.show_operating_points(result)
     yield device_sections.show_latency(result)

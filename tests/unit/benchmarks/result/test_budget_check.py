@@ -61,10 +61,10 @@ def test_margin_is_the_one_given_or_the_budgets(given: float | None, limits: Lim
         ({"flips": 0.01}, "of 40 films flip, 1.00% may"),
         ({"auc_change": 0.0001}, "AUC changes by"),
         ({"auc_margin": 0.01}, "not enough images: AUC changes by"),
-        ({"size_mb": 3.0}, "3.20 MB, 3 may"),
-        ({"p50_ms": 12.0}, "p50 13 ms on cpu (measured), 1 thread, 12 may"),
-        ({"p90_ms": 15.0}, "p90 16 ms on cpu (measured), 1 thread, 15 may"),
-        ({"peak_mib": 50.0}, "peak 74 MiB on cpu (measured), 1 thread, 50 may"),
+        ({"size_mb": 3.0}, "3.20 MB; the limit is 3 MB"),
+        ({"p50_ms": 12.0}, "p50 13 ms on cpu (measured), 1 thread; the limit is 12 ms"),
+        ({"p90_ms": 15.0}, "p90 16 ms on cpu (measured), 1 thread; the limit is 15 ms"),
+        ({"peak_mib": 50.0}, "peak 74 MiB on cpu (measured), 1 thread; the limit is 50 MiB"),
     ],
 )
 def test_gate_names_a_limit_that_is_missed(result: BenchResult, limits: dict[str, float], fact: str) -> None:

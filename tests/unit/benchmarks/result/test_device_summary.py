@@ -178,12 +178,12 @@ def test_junit_tells_the_verdict_on_a_device_and_skips_what_it_refuses(result: B
 
 
 def test_table_has_a_block_for_each_device_and_fits_120_columns(result: BenchResult) -> None:
-    lines = report_files.table(result).splitlines()
+    lines = report_files.details(result).splitlines()
     assert max(map(len, lines)) <= 120
     at = lines.index("pi-estimate:pi4 (estimated): Raspberry Pi 4")
     assert lines[at + 1] == f"  {INT8}: about 21.5 ms, between 17.0 and 31.0 (a table)"
     shown = " ".join(" ".join(lines).split())
-    assert "off those of the same file here by 0.25 at most no latency: an emulator's time" in shown
+    assert "differ from the same file's here by 0.25 at most no latency: an emulator's time" in shown
     assert "state of cpu while timing: cores 0, 1, governor performance, MHz 1500 to 1800, °C 61, throttling" in shown
 
 
@@ -191,5 +191,5 @@ def test_no_form_obeys_a_hostile_name_of_a_device(result: BenchResult) -> None:
     hostile = rename(result, HOSTILE)
     assert "<script" not in bench_page.render(hostile, {})
     assert "<script" not in markdown_page.to_markdown(hostile).replace("\\<script", "")
-    assert "\x1b" not in report_files.table(hostile)
+    assert "\x1b" not in report_files.details(hostile)
     ElementTree.fromstring(junit.to_junit(hostile))
