@@ -1,4 +1,4 @@
-"""A bench result as a page of GitHub's Markdown. Emulated and estimated figures have tables of their own."""
+"""A bench result as a page of GitHub Markdown. Emulated and estimated figures have their own tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLACE_HEADS = ("artifact", "device", "threads")
 
 
 def to_markdown(result: BenchResult) -> str:
-    """Return the page. Names in it are text, whatever characters they have."""
+    """Return the page. Names are escaped, so they are always shown as text."""
     parts = [
         *_introduction(result),
         *_drift_parts(result),
@@ -102,6 +102,6 @@ def _table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def _text(content: str) -> str:
-    """Return `content` so that Markdown shows it as it is."""
+    """Return `content` escaped, so that Markdown shows it unchanged."""
     escaped = "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in phrases.clean(content))
     return escaped.replace("&", "&amp;")

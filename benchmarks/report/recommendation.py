@@ -109,7 +109,7 @@ def _find_drift_faults(drift: DriftReport, result: BenchResult, where: str) -> I
         yield f"verdict {outcome}{where}"
     allowed = int(flip_limit(result) * images + HAIR)
     if flips > allowed:
-        yield f"{flips} of {images} images flip{where}; the limit is {allowed}, {100 * flip_limit(result):g} %"
+        yield f"{flips} of {images} images flip{where}; the limit is {allowed} ({100 * flip_limit(result):g} %)"
 
 
 def _make_candidate(row: ArtifactResult, place: Place | None) -> _Candidate:

@@ -31,7 +31,7 @@ _TEXTS: Mapping[str, Callable[[BenchResult], str]] = {
 def write(result: BenchResult, out: Path, pictures: Mapping[str, Pictures] | None = None) -> list[Path]:
     """Write every form of the result into the folder `out`, each atomically, and return the files. Raises OutputError.
 
-    `pictures` are those of the gallery's films by their ids; without them the page has the scores only.
+    `pictures` maps the ids of the gallery's images to their pictures; without them the page shows only scores.
     """
     files.prepare_folder(out)
     files.write_json(out / JSON_NAME, result.to_json())

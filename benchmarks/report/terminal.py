@@ -111,9 +111,9 @@ def _recommend(result: BenchResult) -> Iterator[str]:
     found = recommendation.recommend(result)
     yield from wrap(found.sentence, WIDTH)
     passed = {row.name for row in result.artifacts if _has_passed(row)}
-    reasons = [f"{item.artifact} ({item.reason})" for item in found.excluded if item.artifact in passed]
-    if reasons:
-        yield from wrap(f"Do not ship: {', '.join(reasons)}.", WIDTH)
+    for item in found.excluded:
+        if item.artifact in passed:
+            yield f"Do not ship {item.artifact}: {item.reason}."
 
 
 def _has_passed(row: ArtifactResult) -> bool:

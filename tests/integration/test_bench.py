@@ -220,7 +220,7 @@ def test_bench_makes_a_changed_artifact_a_row_with_its_reason(copy: Copy, films:
 
 
 def test_bench_fails_when_no_reference_runs(copy: Copy, films: Dataset) -> None:
-    with pytest.raises(RuntimeFailure, match=f"nothing to compare with runs: {FLOAT}"):
+    with pytest.raises(RuntimeFailure, match=f"no reference runs: {FLOAT}"):
         run.run(copy(INT8, broken={FLOAT: b"not a model"}), films, QUICK, out=None)
 
 

@@ -1,4 +1,4 @@
-"""The report as one HTML page that loads nothing: style, plots and pictures are inside, and there is no script."""
+"""The report as one HTML page that loads nothing: it contains its style, plots and pictures, and no script."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["render"]
 
 
 def render(result: BenchResult, pictures: Mapping[str, Pictures]) -> str:
-    """Return the page. Every name in the result is shown as text, whatever characters it has."""
+    """Return the page. Names in the result are escaped, so they are always shown as text."""
     title = f"Benchmark of {result.model.name}"
     body = "\n".join([_header(result, title), *_sections(result, pictures), element("footer", _footer(result))])
     return document(title, body)
@@ -50,12 +50,12 @@ def _sections(result: BenchResult, pictures: Mapping[str, Pictures]) -> Iterator
     yield drift_sections.show_operating_points(result)
     yield device_sections.show_latency(result)
     yield from device_sections.show_elsewhere(result)
-    # One device and thread count for all: times of two would be no comparison of artifacts.
+    # Times of two devices or thread counts would not compare the artifacts.
     timed = [item for row in result.artifacts for item in row.latencies]
     place = (timed[0].device, timed[0].threads) if timed else None
     where = f", {phrases.name_threads(*place)}" if place else ""
     panels = (
-        ("ROC: the reference's 95 % band, and operating points with Wilson's intervals", drift_plots.draw_roc(result)),
+        ("ROC with the reference's 95 % band; operating points with Wilson's intervals", drift_plots.draw_roc(result)),
         ("Latency: every run; lines at p50, p90, p99", plots.draw_latency(result)),
         (f"AUC against latency{where}", plots.draw_cost(result, _p90_at(place), "ms at p90, logarithmic")),
         ("AUC against size", plots.draw_cost(result, _size_mb, "MB of file, logarithmic")),
@@ -77,7 +77,7 @@ def _legend(result: BenchResult) -> str:
 
 def _footer(result: BenchResult) -> str:
     return element(
-        "p", text(f"{RESEARCH_ONLY} Written by cxr-edge {result.version}; bench.json beside it has every run.")
+        "p", text(f"{RESEARCH_ONLY} Written by cxr-edge {result.version}; bench.json in the same folder has every run.")
     )
 
 

@@ -1,4 +1,4 @@
-"""What stands for an artifact on every section of the bench page: its mark, its row in a table, its verdict."""
+"""How the bench page shows an artifact: its mark, its row in a table, its verdict."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def table(
     places: Sequence[tuple[str, Callable[[Source], str]]] = (),
     options: BenchOptions | None = None,
 ) -> str:
-    """Return a table, a row an artifact, its figures in `columns` after `places`, the device and threads, say.
+    """Return a table with a row for each artifact: first `places`, such as device and threads, then `columns`.
 
-    A title may name a field of `options`, such as the specificity that was asked for.
+    A title may name a field of `options`, such as the wanted specificity.
     """
     titles = ["Artifact", *(title for title, _ in places)]
     titles += [column.title.format(options=options) for column in columns]

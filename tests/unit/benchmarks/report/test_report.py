@@ -188,14 +188,14 @@ def test_page_shows_the_gallery_with_the_films_and_the_maps_over_them() -> None:
     seen = _Page(bench_page.render(result, gallery.draw(shown, films)))
     # The film, and the maps of the two artifacts that have one.
     assert seen.tags.count("img") == 6
-    assert "This page holds films of the data set. Pass it on only where their licences allow." in seen.shown
+    assert "This page holds images of the data set. Share it only if their licences allow this." in seen.shown
 
 
 def test_page_without_pictures_keeps_the_scores_of_the_gallery(result: BenchResult) -> None:
     seen = _Page(bench_page.render(result, {}))
     assert "img" not in seen.tags
     assert seen.tags.count("article") == len(result.gallery)
-    assert "This page holds films" not in seen.shown
+    assert "This page holds images" not in seen.shown
 
 
 def test_page_and_table_say_when_every_source_has_one_class_only(result: BenchResult) -> None:

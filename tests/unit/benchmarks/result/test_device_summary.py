@@ -56,7 +56,7 @@ def test_explain_gives_each_reason_once_and_names_whom_it_is_for(result: BenchRe
     emulated, _, gpu = device_summary.group(result)
     doubled = dataclasses.replace(gpu, rows=(*gpu.rows, (result.artifacts[0], gpu.rows[0][1])))
     assert device_summary.explain(emulated) == ["no latency: an emulator's time"]
-    assert device_summary.explain(doubled) == [f"nothing for {INT8}, {FLOAT}: has no int8 arithmetic"]
+    assert device_summary.explain(doubled) == [f"no result for {INT8}, {FLOAT}: has no int8 arithmetic"]
 
 
 def test_find_gap_is_the_largest_difference_from_the_same_file_here(result: BenchResult) -> None:
@@ -83,7 +83,7 @@ def test_page_has_a_section_for_each_kind_of_figure(result: BenchResult) -> None
     assert "21.5 17.0 to 31.0 a table" in shown["pi-estimate:pi4, estimated"]
     assert "0.25" in shown["pi-emulated:a72, emulated"]
     assert "No latency: an emulator's time" in shown["pi-emulated:a72, emulated"].replace("&#x27;", "'")
-    assert f"Nothing for {INT8}: has no int8 arithmetic." in shown["gpu:webgpu, measured"]
+    assert f"No result for {INT8}: has no int8 arithmetic." in shown["gpu:webgpu, measured"]
     assert [head for head, body in shown.items() if "21.5" in body] == ["pi-estimate:pi4, estimated"]
 
 
@@ -174,7 +174,7 @@ def test_junit_tells_the_verdict_on_a_device_and_skips_what_it_refuses(result: B
     assert cases["runs on gpu:webgpu (measured)"] == ["skipped"]
     facts = {item.get("name"): item.get("value") for item in root.iter("property")}
     assert facts["estimated ms on pi-estimate:pi4"] == "about 21.5 ms, between 17.0 and 31.0 (a table)"
-    assert "films/s 196 at 8; ai-edge-litert 2.3.0: XNNPACK, 89%" in (facts["measured ms on cpu, 1 thread"] or "")
+    assert "images/s 196 at 8; ai-edge-litert 2.3.0: XNNPACK, 89%" in (facts["measured ms on cpu, 1 thread"] or "")
 
 
 def test_table_has_a_block_for_each_device_and_fits_120_columns(result: BenchResult) -> None:
