@@ -50,7 +50,7 @@ def explain_integers(rows: Sequence[ArtifactResult], machine: Machine) -> str | 
         )
     names, verb = " and ".join(slower), "is" if len(slower) == 1 else "are"
     times = "; ".join(fact for facts in slower.values() for fact in facts)
-    return f"{names} {verb} slower than float32; use float32 on this machine. {times}. {why}"
+    return f"{names} {verb} slower than float32; use float32 for speed. {times}. {why}"
 
 
 def _pairs(row: ArtifactResult, twin: ArtifactResult) -> Iterator[tuple[LatencyReport, LatencyReport]]:

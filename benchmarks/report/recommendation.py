@@ -26,10 +26,11 @@ Place = tuple[str, int]
 
 @dataclass(frozen=True)
 class Exclusion:
-    """An artifact that must not be shipped, and why."""
+    """An artifact that must not be shipped, and why. `passed` says whether its verdict on this machine is a pass."""
 
     artifact: str
     reason: str
+    passed: bool
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def recommend(result: BenchResult) -> Recommendation:
         if reason is None:
             candidates.append(_make_candidate(row, place))
         else:
-            excluded.append(Exclusion(row.name, reason))
+            excluded.append(Exclusion(row.name, reason, _has_passed(row)))
     names, sentence = _choose(candidates, "" if place is None else f" on {phrases.name_threads(*place)}")
     return Recommendation(names, sentence, tuple(excluded))
 
@@ -110,6 +111,11 @@ def _find_drift_faults(drift: DriftReport, result: BenchResult, where: str) -> I
     allowed = int(flip_limit(result) * images + HAIR)
     if flips > allowed:
         yield f"{flips} of {images} images flip{where}; the limit is {allowed} ({100 * flip_limit(result):g} %)"
+
+
+def _has_passed(row: ArtifactResult) -> bool:
+    change = None if row.drift is None else row.drift.change
+    return change is not None and change.verdict.outcome == PASS
 
 
 def _make_candidate(row: ArtifactResult, place: Place | None) -> _Candidate:

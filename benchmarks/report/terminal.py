@@ -95,8 +95,7 @@ def _list_verdicts(result: BenchResult) -> Iterator[str]:
             yield lay_out([NAME, ("", WIDTH, "<")], [row.name, phrases.summarise_verdict(change)])
     for row in result.artifacts:
         if row.drift is None:
-            reason = row.failures[0] if row.failures else "not measured"
-            yield lay_out([NAME, ("", WIDTH, "<")], [row.name, f"failed: {reason.removeprefix(f'{row.name}: ')}"])
+            yield lay_out([NAME, ("", WIDTH, "<")], [row.name, f"failed: {phrases.describe_failure(row)}"])
 
 
 def _group_verdicts(changes: Sequence[tuple[ArtifactResult, Change]], result: BenchResult) -> Iterator[str]:
@@ -110,15 +109,9 @@ def _recommend(result: BenchResult) -> Iterator[str]:
     """Yield what to ship, and why a file is not shipped although its verdict is a pass."""
     found = recommendation.recommend(result)
     yield from wrap(found.sentence, WIDTH)
-    passed = {row.name for row in result.artifacts if _has_passed(row)}
     for item in found.excluded:
-        if item.artifact in passed:
+        if item.passed:
             yield f"Do not ship {item.artifact}: {item.reason}."
-
-
-def _has_passed(row: ArtifactResult) -> bool:
-    change = None if row.drift is None else row.drift.change
-    return change is not None and change.verdict.outcome == PASS
 
 
 def _list_devices(result: BenchResult) -> Iterator[str]:

@@ -12,6 +12,7 @@ from cxr_edge.metrics.intervals import Interval
 __all__ = [
     "clean",
     "count_flips",
+    "describe_failure",
     "describe_films",
     "describe_flips",
     "describe_localisation",
@@ -93,6 +94,12 @@ def format_p(value: float) -> str:
 def headline(warning: str) -> str:
     """Return the first sentence of a warning, which says the fact and what to do; the others explain it."""
     return warning.split(". ", 1)[0].removesuffix(".")
+
+
+def describe_failure(row: ArtifactResult) -> str:
+    """Return why an artifact failed, without its name."""
+    reason = row.failures[0] if row.failures else "not measured"
+    return reason.removeprefix(f"{row.name}: ")
 
 
 def count_flips(count: int) -> str:

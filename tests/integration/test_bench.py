@@ -185,6 +185,10 @@ def test_bench_command_ends_with_3_and_names_each_miss(copy: Copy, tmp_path: Pat
     assert shown.exit_code == 3, shown.output
     assert "the budget is not met: model_float32.tflite: 9.3" in shown.output
     assert f"{INT8}: p50" not in shown.output
+    lines = shown.stdout.splitlines()
+    assert len(lines) <= 24
+    assert "budget: missed by model_float32.tflite" in lines
+    assert f"report: {tmp_path / 'out' / 'bench.html'} (all figures here: --verbose)" in lines
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         *("bench.csv", "bench.html", "bench.json", "bench.md", "bench.xml")
     ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from cxr_edge.benchmarks.report import recommendation
 from cxr_edge.benchmarks.report.page import marks
 from cxr_edge.benchmarks.report.recommendation import Recommendation
+from cxr_edge.benchmarks.report.text_table import shorten_name
 from cxr_edge.benchmarks.result import drift_figures, phrases, timing_figures
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
 from cxr_edge.benchmarks.result.device_result import LatencyReport
@@ -45,11 +46,13 @@ def _explain(result: BenchResult) -> str:
 
 
 def _list_excluded(found: Recommendation) -> str:
-    reasons = (
+    """Return why a file is not shipped although its verdict is a pass; the verdicts below explain the others."""
+    reasons = [
         element("li", text("Do not ship "), element("b", text(item.artifact)), text(f": {item.reason}."))
         for item in found.excluded
-    )
-    return element("ul", *reasons, class_="failures") if found.excluded else ""
+        if item.passed
+    ]
+    return element("ul", *reasons, class_="failures") if reasons else ""
 
 
 def _lay_out_table(result: BenchResult) -> str:
@@ -60,8 +63,8 @@ def _lay_out_table(result: BenchResult) -> str:
     titles = ["Artifact", *(column.title for column in drift)]
     hints = ["", *(column.figure.meaning for column in drift)]
     for place in places:
-        titles.append(time.title if len(places) == 1 else f"{time.title}, {phrases.name_threads(*place)}")
-        hints.append(time.figure.meaning)
+        titles.append(time.title if len(places) == 1 else f"{time.title}, {_name_place(place)}")
+        hints.append(f"{time.figure.meaning}, on {phrases.name_threads(*place)}")
     titles.append(memory.title)
     hints.append(memory.figure.meaning)
     rows = []
@@ -70,6 +73,11 @@ def _lay_out_table(result: BenchResult) -> str:
         shown = [*(marks.cell(column, source) for column in drift), *_time_cells(row, places)]
         rows.append((marks.swatch(row) + text(row.name), shown))
     return lay_out(titles, rows, hints=hints)
+
+
+def _name_place(place: recommendation.Place) -> str:
+    device, threads = place
+    return phrases.name_threads(shorten_name(device, 20), threads)
 
 
 def _time_cells(row: ArtifactResult, places: list[recommendation.Place]) -> Iterator[str]:
@@ -89,8 +97,8 @@ def _list_verdicts(result: BenchResult) -> str:
             badge = marks.badge(change.verdict.outcome)
             lines.append(element("li", badge, " ", element("b", text(row.name)), text(f": {line}")))
         elif row.drift is None:
-            reason = row.failures[0] if row.failures else "not measured"
-            lines.append(element("li", marks.badge("failed"), " ", element("b", text(row.name)), text(f": {reason}")))
+            reason = text(f": {phrases.describe_failure(row)}")
+            lines.append(element("li", marks.badge("failed"), " ", element("b", text(row.name)), reason))
     return element("ul", *lines, class_="reasons") if lines else ""
 
 

@@ -126,6 +126,9 @@ def test_command_compares_folders_and_prints_json(result: BenchResult, tmp_path:
     shown = CliRunner().invoke(main, ["report", "compare", *places])
     assert shown.exit_code == 0, shown.output
     assert f"{INT8}: AUC differs by more than the noise" in shown.output
+    assert "expected beyond the noise by chance" not in shown.output
+    verbose = CliRunner().invoke(main, ["report", "compare", *places, "--verbose"]).output
+    assert "expected beyond the noise by chance" in verbose
     value = json.loads(CliRunner().invoke(main, ["report", "compare", *places, "--json"]).output)
     assert value["paired"] is True
     assert value["rows"][1]["auc_beyond_noise"] is True

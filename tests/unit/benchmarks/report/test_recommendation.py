@@ -69,7 +69,7 @@ def test_flips_decide_between_files_of_the_same_size_and_speed() -> None:
 def test_a_file_with_more_flips_than_the_default_limit_is_never_recommended() -> None:
     found = recommend(_result(_row("a", 9, 2), _row("b", 3, 1, flips=1)))
     assert found.artifacts == ("a",)
-    assert found.excluded == (Exclusion("b", f"1 of {FILMS} images flip; the limit is 0 (1 %)"),)
+    assert found.excluded == (Exclusion("b", f"1 of {FILMS} images flip; the limit is 0 (1 %)", passed=True),)
 
 
 def test_the_limit_of_flips_is_the_budgets_where_it_has_one() -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from cxr_edge.benchmarks.compare import compare
+from cxr_edge.benchmarks.measure import timing_warnings
 from cxr_edge.benchmarks.report import comparison, csv_table, junit, markdown_page, report_files
 from cxr_edge.benchmarks.report.page import bench_page
 from cxr_edge.benchmarks.result import phrases
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult, BudgetReport, Miss
-from cxr_edge.benchmarks.result.device_result import DeviceReport, Estimate, LatencyReport
+from cxr_edge.benchmarks.result.device_result import Condition, DeviceReport, Estimate, LatencyReport
 from cxr_edge.benchmarks.result.drift_result import FAIL, PASS, UNDECIDED
 from cxr_edge.system.about import RESEARCH_ONLY
 from tests.support.benches import BROKEN, FILMS, FLOAT, INT8, latency, make_result
@@ -174,3 +175,19 @@ def _slow(row: ArtifactResult) -> tuple[LatencyReport, ...]:
 def test_comparison_says_that_nothing_differs() -> None:
     result = make_result()
     assert "No difference exceeds the noise." in comparison.summarise(compare(result, result), "a", "b")
+
+
+def test_the_first_sentence_of_a_timing_warning_fits_a_line() -> None:
+    result = make_result()
+    conditions = tuple(Condition(None, "ondemand", mhz, 80.0, ("throttled",)) for mhz in (1000.0, 2000.0))
+    rows = []
+    for kind, scale in (("float32", 1.0), ("int8", 2.0)):
+        timed = dataclasses.replace(latency(scale=scale), conditions=conditions)
+        for suffix in ("tflite", "onnx"):
+            row = dataclasses.replace(result.artifacts[0], name=f"model_{kind}.{suffix}", latencies=(timed,))
+            rows.append(dataclasses.replace(row, format=suffix, quantization=kind))
+    warnings = [*timing_warnings.find(rows), timing_warnings.explain_integers(rows, result.machine)]
+    lines = [f"warning: {phrases.headline(text)}" for text in warnings if text]
+    assert len(lines) == 4
+    assert max(map(len, lines)) <= COLUMNS
+    assert lines[-1].endswith("model_int8.tflite and model_int8.onnx are slower than float32; use float32 for speed")
