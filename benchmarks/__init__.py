@@ -1,7 +1,7 @@
 """Measure artifacts: accuracy and its drift, latency, size and memory, by device.
 
-`run` makes a bench result of a bundle by a `plan`, `compare` holds two results side by side; all else is in six rooms.
-An upper one imports lower ones only, which import-linter checks (pyproject.toml):
+`run` measures a bundle according to a `plan`; `compare` compares two results. The rest is in rooms. An upper room only
+imports lower ones, which import-linter checks (pyproject.toml):
 
     api       `cxr_edge.bench`, a bench as one call
     run       one bench, from its options to its result

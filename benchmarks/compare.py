@@ -1,7 +1,7 @@
-"""Two bench results side by side: what differs, and whether by more than the noise.
+"""Compare two bench results: what differs, and whether by more than the noise.
 
-AUC and calls are compared film by film where both runs had the same films, else as two independent samples. Latencies
-are compared over turns. What has no interval (size, memory) is shown without a judgement.
+When both runs used the same images, AUC and predictions are compared image by image, else as two independent samples.
+Latencies are compared over turns. Size and memory have no interval and are shown without a judgement.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Comparison", "LatencyDifference", "RowDifference", "compare"]
 
 @dataclass(frozen=True)
 class LatencyDifference:
-    """An artifact's median latency in both runs on one device; `ratio` is B / A, None with one turn in either."""
+    """An artifact's median latency in both runs on one device; `ratio` is B / A, None if a run has only one turn."""
 
     device: str
     kind: str
@@ -43,9 +43,10 @@ class LatencyDifference:
 
 @dataclass(frozen=True)
 class RowDifference:
-    """An artifact of both runs. `same_file` says whether it is byte for byte the same.
+    """An artifact of both runs. `same_file` says whether its files are byte for byte equal.
 
-    `auc` is B - A, `flips` those of B against A; both are None where one of them failed, `flips` where films differ.
+    `auc` is B - A, `flips` counts the flips from A to B. Both are None when the artifact failed in a run; `flips` is
+    also None when the images differ.
     """
 
     name: str
@@ -60,7 +61,7 @@ class RowDifference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two runs have in common and how they differ. `paired` says whether both saw the same films."""
+    """What two runs have in common and how they differ. `paired` says whether both used the same images."""
 
     paired: bool
     same_machine: bool
@@ -75,7 +76,7 @@ class Comparison:
 
 
 def compare(first: BenchResult, second: BenchResult) -> Comparison:
-    """Compare the artifacts that both results have, by name."""
+    """Compare the artifacts that are in both results, by name."""
     paired = first.data.films == second.data.films and first.data.fingerprint == second.data.fingerprint
     same_machine = _machine(first) == _machine(second)
     ours = {row.name: row for row in first.artifacts}
@@ -121,7 +122,7 @@ def _compare_rows(
 
 
 def _unpaired(first: Interval, second: Interval) -> Interval:
-    """Return the difference of two AUCs of different films. A limit cut at 1 is mirrored from the other side."""
+    """Return the difference of two AUCs of different images. A limit cut at 1 is mirrored from the other side."""
     z = NormalDist().inv_cdf(0.975)
     errors = [max(item.value - item.low, item.high - item.value) / z for item in (first, second)]
     value, reach = second.value - first.value, z * math.hypot(*errors)
@@ -157,15 +158,15 @@ def _excludes(interval: Interval, value: float) -> bool:
 def _warn(first: BenchResult, second: BenchResult, paired: bool, same_machine: bool) -> Iterator[str]:
     if not paired:
         yield (
-            f"the films differ (A: {phrases.describe_films(first)}; B: {phrases.describe_films(second)}), so AUCs are "
-            "compared as independent samples, which only large differences survive: bench both on the same films"
+            "the images differ, so only large differences of AUC show; bench both on the same images. "
+            f"A: {phrases.describe_films(first)}. B: {phrases.describe_films(second)}. AUCs count as independent"
         )
     if not same_machine:
-        yield "the machines differ, so latencies tell the machines apart as well as the artifacts"
+        yield "the machines differ, so latencies do not compare the artifacts; bench both on one machine"
     if first.model.threshold != second.model.threshold:
         yield (
-            f"the thresholds differ ({first.model.threshold:.3f} and {second.model.threshold:.3f}); flips are of the "
-            "calls, each at its own"
+            f"the thresholds differ ({first.model.threshold:.3f} and {second.model.threshold:.3f}); flips are counted "
+            "at each run's own threshold"
         )
     for name, result in (("A", first), ("B", second)):
         yield from (f"{name}: {text}" for text in result.warnings)

@@ -1,4 +1,4 @@
-"""What a bench measures: the artifacts, the films and their truth, checked before the measuring starts."""
+"""What a bench measures: the artifacts, the images and their true classes, checked before the start."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _FORMATS = ("keras", "tflite", "onnx")
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: the artifacts in the report's order, the films `chosen` and, with those to fit on, `every`.
+    """The artifacts in the report's order, the images to measure (`chosen`), and with those to fit on (`every`).
 
-    `held` names the artifacts that a budget is for.
+    `held` names the artifacts that the budget applies to.
     """
 
     bundle: Bundle
@@ -40,12 +40,12 @@ class Plan:
 
     @property
     def count(self) -> int:
-        """How many films are measured on; they come first in `every`."""
+        """The number of images to measure; they come first in `every`."""
         return len(self.chosen.items)
 
 
 def make_plan(bundle: Bundle, dataset: Dataset, options: BenchOptions, limits: Limits | None, out: Path | None) -> Plan:
-    """Return what is to be measured. Raises for whatever can be known to fail before the measuring starts."""
+    """Return what to measure. Raises for every error that can be found before the start."""
     _check_options(options)
     artifacts = _order(bundle)
     _check_reference(bundle, artifacts)
@@ -73,7 +73,7 @@ def _check_options(options: BenchOptions) -> None:
 
 
 def _order(bundle: Bundle) -> list[Artifact]:
-    """Return the artifacts by format, the largest of each first."""
+    """Return the artifacts sorted by format, the largest of each format first."""
     known = {name: number for number, name in enumerate(_FORMATS)}
     return sorted(
         bundle.manifest.artifacts.values(),

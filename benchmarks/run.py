@@ -1,4 +1,4 @@
-"""One bench run: predict, compare, time, and put it together. Artifacts only ever load in processes of their own."""
+"""One bench run: predict, compare, time, and join the results. Artifacts only load in separate processes."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from cxr_edge.system.progress import Progress
 __all__ = ["STRICT", "BenchOptions", "run"]
 
 STRICT: dict[str, Any] = {"min_runs": 1024, "min_time_s": 60.0}
-"""What `--strict` asks for: the runs and seconds that MLPerf's single-stream scenario asks for."""
+"""The runs and seconds of `--strict`, which are those of MLPerf's single-stream scenario."""
 
 
 @dataclass(frozen=True)
 class _Here:
-    """What the artifacts answered on this machine: the reference's `answers`, and each one's drift from them."""
+    """Predictions on this machine: the reference's `answers`, and each artifact's drift from them."""
 
     answers: Answers
     reference: str
@@ -53,13 +53,13 @@ class _Here:
     failures: Mapping[str, list[str]]
 
     def sound(self, plan: Plan) -> list[Artifact]:
-        """Return the artifacts that gave answers."""
+        """Return the artifacts that ran."""
         return [item for item in plan.artifacts if item.name in self.reports]
 
 
 @dataclass(frozen=True)
 class _Timing:
-    """The latencies, why some have none, and a warning where something else kept the processor busy."""
+    """The latencies, why some are missing, and a warning if other programs used the processor."""
 
     latencies: Mapping[Subject, LatencyReport]
     faults: Mapping[Subject, str]
@@ -75,12 +75,12 @@ def run(
     limits: Limits | None = None,
     resume: bool = False,
 ) -> BenchResult:
-    """Measure every artifact of `bundle` on the films of one split, and hold them to `limits`.
+    """Measure every artifact of `bundle` on the images of one split, and check them against `limits`.
 
-    Nothing is written but `out`, the folder the report is meant for, is proved writable before the measuring starts;
-    finished turns are kept in it until the end, and `resume` takes those of an interrupted run of the same kind over.
-    An artifact that fails is a row with its reason. Raises UsageError for options that cannot be, BundleError
-    without an artifact to compare with, RuntimeFailure when none of them runs, DataError, OutputError.
+    `out` is the folder for the report. Before the start, the run checks that `out` is writable. It writes no report; it
+    only keeps finished turns there until the end. `resume` reuses the finished turns of an interrupted run with the
+    same options. An artifact that fails has a row with its reason. Raises UsageError for invalid options, BundleError
+    without an artifact to compare with, RuntimeFailure when none of these runs, DataError, OutputError.
     """
     started, start_s = datetime.now(timezone.utc), time.monotonic()
     plan = make_plan(bundle, dataset, options, limits, out)
@@ -116,12 +116,12 @@ def run(
 
 
 def _read_pixels(plan: Plan) -> npt.NDArray[np.uint8]:
-    with Progress("films", len(plan.every.items)) as progress:
+    with Progress("images", len(plan.every.items)) as progress:
         return plan.every.pixels(progress=progress)
 
 
 def _predict_here(plan: Plan, films: Path) -> _Here:
-    """Ask every artifact on this machine, and compare the answers with the reference's."""
+    """Let every artifact predict on this machine, and compare the predictions with the reference's."""
     answers, failures = predictions.predict_all(plan.bundle, plan.artifacts, films, plan.count)
     reference = predictions.choose_reference(answers, failures)
     reports = drift.compare_all(answers, plan.truth, plan.options, reference, failures)
@@ -138,7 +138,7 @@ def _key_of(plan: Plan, devices: Mapping[str, Device]) -> str:
 def _judge_there(
     plan: Plan, here: _Here, films: Path, journal: Journal | None, artifact: Artifact, device: Device
 ) -> DriftReport:
-    """Ask an artifact on another device, unless `journal` has its answer, and compare with the reference here."""
+    """Let an artifact predict on another device, unless `journal` has it, and compare with the reference here."""
 
     def ask(request: Mapping[str, Any], *, name: str) -> dict[str, Any]:
         if journal is None:
@@ -146,7 +146,7 @@ def _judge_there(
         return journal.keep(f"{name} on {device.name}", lambda: device.ask(request, name=name))
 
     found = predictions.predict(plan.bundle, artifact, films, plan.count, ask=ask)
-    # Without maps: they are compared where both were made here.
+    # Without heat maps: those are only compared when both were made on this machine.
     return drift.compare(predictions.fill_in(found), plan.truth, plan.options, here.answers, None)
 
 
@@ -158,7 +158,7 @@ def _time(
     folder: Path,
     journal: Journal | None,
 ) -> _Timing:
-    """Time the artifacts that gave answers, on every device that gives latencies, with these films."""
+    """Time the artifacts that ran, on every device with latencies, with these images."""
     films = image_set.save(folder / "timed.npy", pixels)
     activity = machine.Activity()
     timed = {name: devices[name] for name in other_devices.timed(devices)}
@@ -170,7 +170,7 @@ def _time(
 def _join_failures(
     here: Mapping[str, Sequence[str]], there: Mapping[str, Sequence[str]], faults: Mapping[Subject, str]
 ) -> dict[str, list[str]]:
-    """Return the reasons by artifact: of its answers here, of other devices, of the timing."""
+    """Return the failures of each artifact: on this machine, on other devices, in the timing."""
     joined: dict[str, list[str]] = defaultdict(list)
     for reasons_by_name in (here, there):
         for name, reasons in reasons_by_name.items():
@@ -228,11 +228,14 @@ def _explain_reference(rows: Sequence[ArtifactResult], reference: str) -> str | 
         return None
     reasons = [row.failures[0] for row in rows if row.name == first and row.failures]
     why = reasons[0] if reasons else "it is not in the bundle"
-    return f"the reference is {reference}, not the float Keras model, so drift before it is not seen ({why})"
+    return (
+        f"compared with {reference}, not the float Keras model: add {first} or TensorFlow. Drift from Keras to "
+        f"{reference} is not measured ({why})"
+    )
 
 
 def _count_threads(options: BenchOptions) -> str | None:
     threads, cores = max(options.threads), count_cores()
     if threads <= cores:
         return None
-    return f"{threads} threads were asked for and {cores} cores may be used; ask for fewer"
+    return f"{threads} threads share {cores} core{'s' * (cores > 1)}; use --threads {cores} or fewer"

@@ -1,6 +1,6 @@
-"""`adb[:serial]`: an Android phone on the cable. The arm64 userland is pushed and run there; nothing is installed.
+"""`adb[:serial]`: an Android phone on a USB cable. The arm64 userland is copied to it; nothing is installed.
 
-Android has no Python, so the phone runs the one of the emulated userland, by its own loader, from /data/local/tmp.
+Android has no Python. The phone runs the Python of the userland from /data/local/tmp, with the userland's own loader.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LIBRARIES = ("lib/aarch64-linux-gnu", "usr/lib/aarch64-linux-gnu")
 
 
 class Phone(RemoteDevice):
-    """A phone that has taken the userland into `home`, and gives it back when it is closed."""
+    """A phone with the userland in its folder `home`; closing removes the folder."""
 
     def __init__(self, name: str, shell: list[str], home: str) -> None:
         self._home = home
@@ -83,7 +83,7 @@ def open(text: str, options: DeviceOptions) -> Phone:
 
 
 def _push(ready: userland.Userland, adb: list[str], home: str, name: str) -> None:
-    # One file: adb follows no links, and the userland is thousands of small files.
+    # One archive: adb follows no links, and the userland has thousands of small files.
     with tempfile.TemporaryDirectory(prefix="cxr-edge-") as folder:
         archive = Path(folder) / "userland.tar"
         with tarfile.open(archive, "w") as packed:

@@ -1,4 +1,4 @@
-"""How a device is written, and how it is used; each module beside this one has one kind of device."""
+"""The options of devices, and how a user writes each kind of device."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CHOICES = {
     "ssh": "ssh://user@host[:port]",
     "adb": "adb[:serial]",
 }
-"""Each kind of device with the way to write it."""
+"""Each kind of device, and how a user writes it."""
 
 
 @dataclass(frozen=True)
 class DeviceOptions:
-    """How devices are used: `allow_software_gpu` lets a driver that draws on the CPU stand in for a GPU."""
+    """Options of devices: `allow_software_gpu` accepts a GPU driver that computes on the CPU."""
 
     allow_software_gpu: bool = False

@@ -1,9 +1,10 @@
-"""`pi-estimate`: what others have published of the Raspberry Pi. Nothing is measured, and nothing is made up.
+"""`pi-estimate`: estimate times on a Raspberry Pi from published benchmarks. Nothing is measured.
 
-A figure applies as it stands when the artifact has the multiplications of the published network, within 5 %. Otherwise
-a line through the published networks of that board gives it, with a range as wide as that line missed the network that
-was left out (`leave_one_out`). Where a board has no figure of XNNPACK's, it is carried over from a board that has one,
-between the ratio that ncnn was published with on both and the ratio of the clocks.
+If the artifact's number of multiplications is within 5 % of a published network's, the published time applies.
+Otherwise a line through the published networks of the board gives the time. The range is as wide as the largest error
+of such a line for a network that it does not include (`leave_one_out`). A board without published times for XNNPACK
+gets its times from another board. The range then covers two ratios between the boards: that of ncnn's published times,
+and that of the clocks.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _PUBLISHED: Mapping[str, Mapping[str, Mapping[str, float]]] = {
 
 @dataclass(frozen=True)
 class _Carried:
-    """A board without a figure of XNNPACK's: another board's, times a ratio of ncnn's times, or of the clocks."""
+    """A board without times for XNNPACK: another board's times, multiplied by the ratio of ncnn's times or clocks."""
 
     base: str
     ratios: Mapping[str, tuple[float, float]]
@@ -71,13 +72,13 @@ _CARRIED = {
 BOARDS = {"pi3": "Raspberry Pi 3+", "pi4": "Raspberry Pi 4", "pi5": "Raspberry Pi 5", "zero2": "Raspberry Pi Zero 2 W"}
 
 _NEAR = 0.05
-# Beyond this factor a line through so few networks is no estimate.
+# Beyond this factor, a line through so few networks gives no useful estimate.
 _FAR = 1.5
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Milliseconds with four threads, the range they lie in, and where they come from."""
+    """Milliseconds with four threads, their range and their source."""
 
     ms: float
     low_ms: float
@@ -86,7 +87,7 @@ class Figure:
 
 
 class EstimateDevice:
-    """A board that is not here. It runs nothing; `estimate` has its figures."""
+    """A board that is not connected. It runs nothing; `estimate` gives its figures."""
 
     def __init__(self, board: str) -> None:
         self.name = f"pi-estimate:{board}"
@@ -96,19 +97,19 @@ class EstimateDevice:
         self._board = board
 
     def refuse(self, artifact: Artifact) -> str | None:
-        """Return why there is no figure for the artifact: the published ones are of XNNPACK, in float32 and int8."""
+        """Return why there is no figure for the artifact: published times are for XNNPACK, in float32 and int8."""
         if artifact.format != "tflite":
-            return "the published figures are of XNNPACK, which runs .tflite files"
+            return "the published figures are for XNNPACK, which runs .tflite files"
         if _arithmetic(artifact) is None:
             return f"no figure of {artifact.quantization} arithmetic was published for a {BOARDS[self._board]}"
         return None
 
     def ask(self, request: Mapping[str, Any], *, name: str) -> dict[str, Any]:
-        """Raise DeviceError: there is nothing to ask; see `estimate`."""
+        """Raise DeviceError: this device runs nothing; see `estimate`."""
         raise DeviceError(f"device '{self.name}': runs nothing; it only has published figures")
 
     def estimate(self, bundle: Bundle, artifact: Artifact) -> Figure:
-        """Return the figure for an artifact that is not refused; a process of this machine counts its multiplications.
+        """Return the figure for an artifact that is not refused. A process here counts its multiplications.
 
         Raises RuntimeFailure when it does not load, DeviceError when no published network is like it.
         """
@@ -153,7 +154,7 @@ def estimate(board: str, arithmetic: str, macs: float) -> Figure:
 
 
 def leave_one_out(board: str, arithmetic: str) -> float:
-    """Return by how much, at most, a line through the board's other networks misses the one that was left out.
+    """Return the largest error of a line through the board's other networks for the network that was left out.
 
     The line is milliseconds = a * multiplications ** b, through the others; with a single other one, b is 1.
     """

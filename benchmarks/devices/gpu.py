@@ -1,4 +1,4 @@
-"""`gpu`: a graphics processor of this machine, by WebGPU, CUDA or LiteRT, with nothing left to the CPU."""
+"""`gpu`: a graphics processor of this machine, by WebGPU, CUDA or LiteRT. No operation runs on the CPU."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class GpuDevice:
             return f"gpu:{self._accelerator} runs .{wanted} files"
         if artifact.quantization in _INTEGER:
             return (
-                f"gpu:{self._accelerator} has no {artifact.quantization} arithmetic, and the CPU would do it unseen; "
-                "use a float artifact, or the device cpu"
+                f"gpu:{self._accelerator} has no {artifact.quantization} arithmetic, so the CPU would run it; use a "
+                "float artifact or the device cpu"
             )
         return None
 
@@ -60,7 +60,7 @@ def open(text: str, options: DeviceOptions) -> GpuDevice:
                 f"device '{text}': no NVIDIA driver is installed here (no nvidia-smi); use gpu:webgpu or cpu"
             )
         return GpuDevice(text, accelerator, "NVIDIA, CUDA", software=False)
-    # LiteRT does not say which adapter it takes, and takes one that is software without a word.
+    # LiteRT does not say which adapter it uses, and silently accepts a software one.
     identity, software = _find_adapter(text, allow_software=options.allow_software_gpu)
     return GpuDevice(f"gpu:{accelerator}", accelerator, identity, software=software)
 
@@ -74,7 +74,7 @@ def _find_adapter(text: str, *, allow_software: bool) -> tuple[str, bool]:
     if not found:
         raise DeviceError(
             f"device '{text}': WebGPU finds no graphics processor here; install its Vulkan driver and libvulkan1, use "
-            "the device cpu, or try it out on a software driver by --allow-software-gpu"
+            "the device cpu, or accept a software driver with --allow-software-gpu"
         )
     name, software = found[0]
     return name, software

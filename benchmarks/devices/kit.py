@@ -1,7 +1,7 @@
 """The part of this package that runs on a device, as one zip file that Python imports from.
 
-So a device needs Python, numpy and a runtime, and not cxr-edge, and what runs there is what runs here. What the kit
-holds follows from the imports of the worker: every module of this package that it reaches.
+A device needs Python, numpy and a runtime, but not cxr-edge. The same code runs there and here. The kit holds every
+module of this package that the worker imports, directly or indirectly.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["NAME", "list_modules", "write"]
 
 NAME = "cxr_edge_kit.zip"
 _PACKAGE = "cxr_edge"
-# The same bytes each time, so that a copy can be known by its hash.
+# The bytes are the same each time, so a copy can be checked by its hash.
 _DATE = (2020, 1, 1, 0, 0, 0)
 
 

@@ -1,4 +1,4 @@
-"""What can run here: each kind of device, whether it is there, and what it lacks."""
+"""The devices that this machine can use: each kind, whether it is available, and what it lacks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Row:
 
 
 def survey() -> list[Row]:
-    """Look for each kind of device. Nothing is fetched, logged in to or made; adb starts its own server to look."""
+    """Look for each kind of device. This fetches nothing and logs in nowhere; adb may start its own server."""
     emulated = [_try(f"pi-emulated:{cpu}", EMULATED, _look_for_userland) for cpu in userland.CPUS]
     estimated = [
         Row(f"pi-estimate:{board}", ESTIMATED, True, f"published figures of the {name}")

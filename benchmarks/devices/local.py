@@ -1,4 +1,4 @@
-"""`cpu`, the processor that the command itself runs on, and `pi`, the same on a Raspberry Pi."""
+"""`cpu`, the processor of this machine, and `pi`, the processor of this machine if it is a Raspberry Pi."""
 
 from __future__ import annotations
 

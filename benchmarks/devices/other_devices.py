@@ -1,4 +1,4 @@
-"""The artifacts on devices other than the processor here: what they answer there, and what is known of their time."""
+"""Run the artifacts on devices other than this machine's processor: predictions, estimates, refusals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cxr_edge.system.progress import Progress, say
 __all__ = ["Judge", "measure", "open_all", "timed"]
 
 Judge = Callable[[Artifact, Device], DriftReport]
-"""Predicts all films with an artifact on a device, and compares the answers with the reference's."""
+"""Predicts all images with an artifact on a device, and compares the predictions with the reference's."""
 
 
 def open_all(options: BenchOptions, stack: ExitStack) -> dict[str, Device]:
@@ -39,15 +39,15 @@ def open_all(options: BenchOptions, stack: ExitStack) -> dict[str, Device]:
 def measure(
     bundle: Bundle, artifacts: Sequence[Artifact], opened: Iterable[Device], judge: Judge
 ) -> tuple[dict[str, list[DeviceReport]], dict[str, list[str]]]:
-    """Return each artifact's reports of the devices, and the reasons of those that failed there."""
+    """Return each artifact's reports by device, and why artifacts failed there."""
     reports: dict[str, list[DeviceReport]] = {}
     failures: dict[str, list[str]] = {}
     others = [device for device in opened if device.name not in HERE]
     for device in others:
         if device.kind == EMULATED:
             say(
-                f"{device.name}: an emulator takes seconds for each film and artifact; with fewer films (--data) it is "
-                "done sooner, and --resume keeps the artifacts that are done"
+                f"{device.name}: an emulator takes seconds for each image and artifact; use fewer images (--data) to "
+                "save time. After a stop, --resume continues"
             )
     if not others:
         return {}, {}
@@ -64,7 +64,7 @@ def measure(
 
 
 def timed(opened: Mapping[str, Device]) -> list[str]:
-    """Return the names of the devices that give latencies of their own."""
+    """Return the names of the devices that give latencies."""
     return [name for name, device in opened.items() if device.kind == MEASURED and device.withheld is None]
 
 

@@ -1,4 +1,4 @@
-"""The devices by the words that a user types."""
+"""Find a device by the text that a user types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["check", "open"]
 
 
 def check(text: str) -> str:
-    """Return the kind of the device that `text` names. Raises UsageError for what is none."""
+    """Return the kind of the device that `text` names. Raises UsageError for an unknown one."""
     kind = "ssh" if text.startswith("ssh://") else text.partition(":")[0]
     if kind not in CHOICES or (kind == "ssh") != text.startswith("ssh://"):
         raise UsageError(f"device '{text}' is not known; choose from: {', '.join(CHOICES.values())}")
@@ -22,7 +22,7 @@ def check(text: str) -> str:
 
 
 def open(text: str, options: DeviceOptions | None = None) -> Device:
-    """Return the device that `text` names, ready to be asked. Raises UsageError, DeviceError, MissingExtraError."""
+    """Return the device that `text` names, ready for requests. Raises UsageError, DeviceError, MissingExtraError."""
     return _OPENERS[check(text)](text, options or DeviceOptions())
 
 

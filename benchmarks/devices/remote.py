@@ -1,4 +1,4 @@
-"""A device at the other end of a shell: files are put there and checked, the child is started, and all is removed."""
+"""A device that is reached by a shell: copy files there, check them, run the worker, and remove the files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["RemoteDevice", "run"]
 
 _TIMEOUT_S = 600.0
 
-# Runs in the device's Python, whatever its version: it says what is there and imports nothing that may be missing.
+# Runs in any version of Python and imports only the standard library, so it can report what is missing.
 _PROBE = """
 import json, platform, sys
 try:
@@ -67,13 +67,13 @@ class RemoteDevice:
     def refuse(self, artifact: Artifact) -> str | None:
         """Return why the artifact does not run there."""
         if artifact.format == "keras":
-            return "TensorFlow is not part of what runs on a device"
+            return "devices do not run TensorFlow"
         if artifact.format == "onnx" and self._facts["versions"]["onnxruntime"] is None:
             return f"ONNX Runtime is not installed there; type: {self._pip_line('onnxruntime')}"
         return None
 
     def ask(self, request: Mapping[str, Any], *, name: str) -> dict[str, Any]:
-        """See `Device`. Sends what is not there yet: our own code, the artifact and the films."""
+        """See `Device`. Sends what is missing there: our own code, the artifact and the images."""
         folder = self._prepare()
         bundle = Path(request["bundle"])
         remote = f"{folder}/{files.sha256_bytes(str(bundle).encode())[:16]}"
@@ -115,7 +115,7 @@ class RemoteDevice:
         return self._folder
 
     def _send(self, path: Path, target: str) -> None:
-        """Copy a file there, unless it is there already, and prove it by its hash. Raises DeviceError."""
+        """Copy a file there, unless it is there already, and check its hash. Raises DeviceError."""
         digest = files.sha256_file(path)
         if self._sent.get(target) == digest:
             return
@@ -133,7 +133,7 @@ class RemoteDevice:
             facts: dict[str, Any] = json.loads(shown.strip().splitlines()[-1])
         except (ValueError, IndexError) as error:
             raise DeviceError(
-                f"{self.name}: its shell answers with more than was asked ('{shown[:60].strip()}'); keep .bashrc quiet"
+                f"{self.name}: its shell prints extra text ('{shown[:60].strip()}'); keep .bashrc quiet"
             ) from error
         versions = facts["versions"]
         if tuple(facts["python"]) < (3, 10):
@@ -152,7 +152,7 @@ class RemoteDevice:
 
 
 def run(command: Sequence[str], name: str, *, content: Path | None = None) -> str:
-    """Run a command of this machine and return its stdout. Raises DeviceError with what it complained of."""
+    """Run a command of this machine and return its stdout. Raises DeviceError with its error message."""
     try:
         with contextlib.ExitStack() as stack:
             stdin = subprocess.DEVNULL if content is None else stack.enter_context(content.open("rb"))

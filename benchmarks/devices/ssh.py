@@ -1,6 +1,7 @@
-"""`ssh://user@host[:port][/path/to/python]`: another machine, by the OpenSSH client as the user has set it up.
+"""`ssh://user@host[:port][/path/to/python]`: another machine, by the OpenSSH client with the user's settings.
 
-It asks for nothing: keys come from the agent or the user's ssh_config, and a host that known_hosts lacks is refused.
+The client never asks for input: keys come from the agent or the user's ssh_config. A host that is not in known_hosts is
+refused.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def parse(text: str) -> tuple[str, int | None, str]:
     fits = _HOST.fullmatch(host) and (user is None or _USER.fullmatch(user)) and not parts.password
     if not fits or parts.query or parts.fragment or (python != "python3" and not _PYTHON.fullmatch(python)):
         raise UsageError(
-            f"device '{text}': is no address of that kind; write {CHOICES['ssh']} and behind it, where python3 is not "
+            f"device '{text}': is not a valid address; write {CHOICES['ssh']} and behind it, where python3 is not "
             "the one, /path/to/python"
         )
     return (f"{user}@{host}" if user else host), port, python

@@ -1,4 +1,4 @@
-"""How far what an artifact answers is from what the reference answers on the same films, and how good it is."""
+"""How good an artifact's predictions are, and how they differ from the reference's on the same images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["Truth", "compare", "compare_all", "count_flips"]
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of the films.
+    """What is known about the images.
 
     (n,) bool whether each is positive, its source, the threshold to call at; `covers` are the parts of the cells of
     the heat map that its lesion covers, or None. `fit_positive` (m,) are the films that thresholds are fitted on, those
@@ -49,9 +49,9 @@ class Truth:
 def compare(
     answers: Answers, truth: Truth, options: BenchOptions, reference: Answers | None, maps: tuple[str, Answers] | None
 ) -> DriftReport:
-    """Return the figures of `answers`, and their change from those of `reference` on the same films, if there is one.
+    """Return the figures of `answers` and, with a `reference`, their change from it on the same images.
 
-    `maps` names the artifact that heat maps and typicality are compared with. Raises DataError under 2 films of a
+    `maps` names the artifact that heat maps and typicality are compared with. Raises DataError under 2 images of a
     class or for scores that are not finite.
     """
     scores, positive = answers.scores, truth.positive
@@ -81,7 +81,7 @@ def compare(
 def compare_all(
     answers: dict[str, Answers], truth: Truth, options: BenchOptions, reference: str, failures: dict[str, list[str]]
 ) -> dict[str, DriftReport]:
-    """Return each artifact's drift from the reference; one that cannot be judged gets a reason in `failures`."""
+    """Return each artifact's drift from the reference; `failures` gets the reason if there is none."""
     reports = {}
     maps = predictions.first_with_maps(answers)
     for name, found in answers.items():
@@ -113,7 +113,7 @@ def _change(scores: Floats, truth: Truth, options: BenchOptions, reference: Floa
 
 
 def count_flips(scores: Floats, reference: Floats, positive: Bools, threshold: float) -> Flips:
-    """Return the films that are called otherwise at `threshold`, and what McNemar's exact test says of them."""
+    """Return the flips at `threshold`, with the results of McNemar's exact test."""
     called, before = is_positive(scores, threshold), is_positive(reference, threshold)
     to_positive, to_negative = int(np.sum(called & ~before)), int(np.sum(before & ~called))
     corrected = int(np.sum((called != before) & (called == positive)))

@@ -1,4 +1,4 @@
-"""The films on which the artifacts differ most, for a person to look at: the choice of them and their pictures."""
+"""Choose the images on which the artifacts differ most, and draw them for the page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cxr_edge.metrics.confusion import is_positive
 __all__ = ["SIZE", "Pictures", "choose", "draw"]
 
 SIZE = 12
-"""How many films at most."""
+"""The largest number of images."""
 
 _SIDE_PX = 168
 _QUALITY = 82
@@ -30,7 +30,7 @@ _DIGITS = 3
 
 @dataclass(frozen=True)
 class Pictures:
-    """The film itself and the map of each artifact over it, as data: URLs of small JPEGs."""
+    """The image, and each artifact's heat map over it, as data: URLs of small JPEGs."""
 
     film: str
     overlays: Mapping[str, str]
@@ -39,10 +39,10 @@ class Pictures:
 def choose(
     answers: Mapping[str, Answers], reference: str, truth: Truth, ids: list[str], *, size: int = SIZE
 ) -> tuple[GalleryFilm, ...]:
-    """Return the films by margin: those called otherwise by the most, then those that came nearest to it.
+    """Return the images with the largest margins: flips first, then the images that came nearest to a flip.
 
-    A film's margin is how far the worst of the artifacts lies on the other side of the threshold than the reference,
-    in probability; below 0, how far it still is from it.
+    An image's margin is a difference of probability: how far the worst artifact lies beyond the threshold, on the side
+    opposite to the reference. It is negative if no artifact crosses the threshold.
     """
     side = np.where(is_positive(answers[reference].scores, truth.threshold), 1.0, -1.0)
     others = [side * (truth.threshold - found.scores) for name, found in answers.items() if name != reference]
@@ -65,7 +65,7 @@ def choose(
 
 
 def draw(films: tuple[GalleryFilm, ...], dataset: Dataset) -> dict[str, Pictures]:
-    """Return the pictures of the films by their ids, read from the data set once more. Raises DataError."""
+    """Read the images from the data set again and return their pictures by id. Raises DataError."""
     items = {item.item_id: item for item in dataset.items}
     return {entry.film: _draw(entry, items[entry.film].pixels()) for entry in films}
 

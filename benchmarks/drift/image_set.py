@@ -1,4 +1,4 @@
-"""The films of a run: which are measured, fitted on and timed, and what is true of them."""
+"""The images of a run: which to measure, fit thresholds on and time, and their true classes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _TIMED_FILMS = 16
 
 
 def choose_fitting(bundle: Bundle, dataset: Dataset, split: str) -> Dataset:
-    """Return the films that thresholds are fitted on: those of val, none where they are those that are measured."""
+    """Return the images to fit thresholds on: those of val, or none if val itself is measured."""
     fitting = tuple(item for item in dataset.items if item.split == "val" and split != "val")
     classes = {item.label == bundle.manifest.positive for item in fitting}
     return dataclasses.replace(dataset, items=fitting if len(classes) == 2 else ())
 
 
 def read_truth(bundle: Bundle, chosen: Dataset, fitting: Dataset, split: str) -> Truth:
-    """Return what is true of the films. Raises DataError for other classes than the bundle's, or too few of one."""
+    """Return the true classes. Raises DataError if they are not the bundle's, or for too few images of one."""
     manifest = bundle.manifest
     if manifest.positive not in chosen.labels:
         raise DataError(
@@ -40,7 +40,7 @@ def read_truth(bundle: Bundle, chosen: Dataset, fitting: Dataset, split: str) ->
         )
     positive = _are_positive(chosen, manifest.positive)
     fit_positive = _are_positive(fitting, manifest.positive) if fitting.items else positive
-    # Raises where the films cannot give an AUC, before anything is measured.
+    # Raises before anything is measured if the images cannot give an AUC.
     roc.auc_interval(np.zeros(len(positive)), positive)
     return Truth(
         positive,
@@ -58,7 +58,7 @@ def _are_positive(part: Dataset, positive: str) -> npt.NDArray[np.bool_]:
 
 
 def _read_covers(chosen: Dataset, positive: str) -> list[Floats | None]:
-    """Return which part of each cell the lesion of a positive film covers, None where that is not known."""
+    """Return the part of each cell that the lesion of a positive image covers, None if unknown."""
     covers: list[Floats | None] = [None] * len(chosen.items)
     marked = [
         (row, item)
@@ -75,19 +75,19 @@ def _read_covers(chosen: Dataset, positive: str) -> list[Floats | None]:
 
 
 def save(path: Path, pixels: npt.NDArray[np.uint8]) -> Path:
-    """Put the films' pixels where a fresh process reads them, and return that place. Raises OutputError."""
+    """Save the pixels for the worker processes and return the path. Raises OutputError."""
     try:
         np.save(path, pixels, allow_pickle=False)
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
-            f"{path.parent}: the films' pixels cannot be put there ({reason}); free space or set TMPDIR"
+            f"{path.parent}: cannot save the pixels of the images ({reason}); free space or set TMPDIR"
         ) from error
     return path
 
 
 def pick_films(pixels: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
-    """Return the films that are timed, (at most 16, 224, 224, 3), in their order."""
+    """Return the images to time, (at most 16, 224, 224, 3), in their order."""
     count = min(_TIMED_FILMS, len(pixels))
     picked: npt.NDArray[np.uint8] = pixels[
         np.sort(np.random.default_rng(seed).choice(len(pixels), count, replace=False))
@@ -96,7 +96,7 @@ def pick_films(pixels: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8
 
 
 def describe_data(chosen: Dataset, truth: Truth, split: str) -> DataFacts:
-    """Return what the report says of the films."""
+    """Return the facts about the images for the report."""
     return DataFacts(
         name=chosen.name,
         split=split,
@@ -110,11 +110,11 @@ def describe_data(chosen: Dataset, truth: Truth, split: str) -> DataFacts:
 
 
 def note_patients(chosen: Dataset) -> str | None:
-    """Return a warning where patients have several films, None where each has one."""
+    """Return a warning when patients have several images, None when each has one."""
     films, patients = len(chosen.items), len({item.patient_id for item in chosen.items})
     if patients == films:
         return None
     return (
-        f"the {films} films are of {patients} patients; intervals and tests take films as independent, so they are "
-        "somewhat too narrow: add patients rather than films"
+        f"the {films} images are of {patients} patients, so intervals are too narrow; add patients, not images. "
+        "Intervals and tests treat images as independent"
     )

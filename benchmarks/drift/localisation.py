@@ -1,7 +1,8 @@
-"""Whether heat maps lie on the lesions, where masks say where those are.
+"""Whether heat maps lie on the lesions, for images with lesion masks.
 
-The pointing game asks whether the hottest place is on the object (Zhang et al. 2018), the energy-based one how much of
-the map is (Wang et al. 2020). A map has 7 x 7 cells, so a hit is a mask that reaches into the hottest cell.
+The pointing game asks whether the hottest cell is on the object (Zhang et al. 2018). The energy-based game asks how
+much of the map is on the object (Wang et al. 2020). A map has 7 x 7 cells, so a mask that overlaps the hottest cell is
+a hit.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ def cover_cells(mask: npt.NDArray[np.bool_]) -> Floats:
 def localise(
     heatmaps: Floats, covers: Sequence[Floats | None], positive: Bools, name: str, reference: Floats | None
 ) -> Localisation | None:
-    """Return how well maps (n, 49) point at the lesions; `covers` are (49,) a film, or None without a mask.
+    """Return how well maps (n, 49) point at the lesions; `covers` are (49,) for each image, or None without a mask.
 
-    `reference` are the maps of the artifact `name`, or None when it is that artifact itself. None is returned where no
-    positive film has a mask with anything in it.
+    `reference` has the maps of the artifact `name`, or is None for that artifact itself. Returns None if no positive
+    image has a mask that is not empty.
     """
     chosen = [row for row, cover in enumerate(covers) if positive[row] and cover is not None and cover.any()]
     if not chosen:
@@ -68,7 +69,7 @@ def _hits(heatmaps: Floats, cover: Floats) -> Bools:
 
 def _energies(heatmaps: Floats, cover: Floats) -> Floats:
     total = heatmaps.sum(axis=1)
-    # A map that is zero everywhere points nowhere.
+    # A map of zeros points nowhere.
     energies: Floats = (heatmaps * cover).sum(axis=1) / np.where(total > 0, total, 1)
     return energies
 

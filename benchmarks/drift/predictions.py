@@ -1,4 +1,4 @@
-"""What artifacts answer: one asked in a fresh process, all of them asked, and the reference chosen among them."""
+"""Get predictions from one artifact or all, each in a new process, and choose the reference among them."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from cxr_edge.system.progress import Progress
 __all__ = ["REFERENCES", "Answers", "Ask", "choose_reference", "fill_in", "first_with_maps", "predict", "predict_all"]
 
 REFERENCES = (KERAS_NAME, artifact_name("tflite", "float32"), artifact_name("onnx", "float32"))
-"""What an artifact is compared with: the first of these that runs."""
+"""The artifacts to compare with, in order of preference: the first one that runs."""
 
 
 class Ask(Protocol):
-    """What asks a fresh process: the worker's client on this machine, or a device."""
+    """Sends a request to a new process: the worker's client on this machine, or a device."""
 
     def __call__(self, request: Mapping[str, Any], *, name: str) -> dict[str, Any]:
-        """Return the answer to a request of `measure.worker`; `name` is the artifact that it is about."""
+        """Return the answer to a request for `measure.worker`; `name` is the artifact."""
         ...
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What one artifact answers: (n,) probabilities of the positive class, those of the (m,) films to fit on.
+    """One artifact's probabilities of the positive class: (n,) to measure, (m,) to fit thresholds on.
 
     `extras` are the other outputs it has: `heatmap` (n, 49) and `typicality` (n, 1).
     """
@@ -55,11 +55,11 @@ def predict(
     folder: Path | None = None,
     ask: Ask = worker_client.ask,
 ) -> Answers:
-    """Return the answers for all films of the .npy file, of which the first `count` are measured on.
+    """Return the predictions for all images of the .npy file; the first `count` are the measured ones.
 
-    They come from a fresh process, which `ask` starts, by default on this machine, and which leaves heat maps and
-    typicality in `folder`, if there is one. Raises RuntimeFailure when the artifact does not load, crashes, or gives
-    other than one probability a label and film; PreflightError, BundleError when one of others is unsound or changed.
+    `ask` starts a new process for them, by default on this machine. The process saves heat maps and typicality in
+    `folder`, if one is given. Raises RuntimeFailure when the artifact does not load, crashes, or does not give one
+    probability for each label and image. Raises PreflightError or BundleError when the file is unsafe or was changed.
     """
     answer = ask(_make_request(bundle, artifact, films, folder), name=artifact.name)
     scores = _pick_scores(answer, bundle, artifact)
@@ -85,7 +85,7 @@ def _make_request(bundle: Bundle, artifact: Artifact, films: Path, folder: Path 
 
 
 def _pick_scores(answer: Mapping[str, Any], bundle: Bundle, artifact: Artifact) -> Floats:
-    """Return the probabilities of the positive class, (n,). Raises RuntimeFailure for other than one a label."""
+    """Return the probabilities of the positive class, (n,). Raises RuntimeFailure unless each label has one."""
     probabilities = np.asarray(answer["probabilities"], dtype=np.float64)
     labels = len(bundle.manifest.labels)
     if probabilities.ndim != 2 or probabilities.shape[1] != labels:
@@ -103,7 +103,7 @@ def _load(path: Path, name: str, films: int, artifact: Artifact) -> Floats:
         raise RuntimeFailure(f"{artifact.name}: gives {name} of shape {values.shape}, not {wanted}; export it again")
     if not np.isfinite(values).all():
         raise RuntimeFailure(
-            f"{artifact.name}: gives {name} that is not finite; use another artifact, a float32 one say"
+            f"{artifact.name}: gives {name} that is not finite; use another artifact, for example a float32 one"
         )
     return values
 
@@ -111,7 +111,7 @@ def _load(path: Path, name: str, films: int, artifact: Artifact) -> Floats:
 def predict_all(
     bundle: Bundle, artifacts: list[Artifact], films: Path, count: int
 ) -> tuple[dict[str, Answers], dict[str, list[str]]]:
-    """Return each artifact's answers for the films of the .npy file, and the reasons of those that gave none."""
+    """Return each artifact's predictions for the images of the .npy file, and why others gave none."""
     answers: dict[str, Answers] = {}
     failures: dict[str, list[str]] = {}
     with Progress("drift", len(artifacts)) as progress:
@@ -125,21 +125,19 @@ def predict_all(
 
 
 def choose_reference(answers: Mapping[str, Answers], failures: Mapping[str, list[str]]) -> str:
-    """Return whose answers the others are compared with. Raises RuntimeFailure where none of the float ones runs."""
+    """Return the name of the reference. Raises RuntimeFailure if no float artifact runs."""
     for name in REFERENCES:
         if name in answers and np.isfinite(answers[name].scores).all():
             return name
     reasons = [failures[name][0] for name in REFERENCES if name in failures]
-    raise RuntimeFailure(
-        f"nothing to compare with runs: {'; '.join(reasons) or 'its scores are not finite; export it again'}"
-    )
+    raise RuntimeFailure(f"no reference runs: {'; '.join(reasons) or 'its scores are not finite; export it again'}")
 
 
 def first_with_maps(answers: dict[str, Answers]) -> tuple[str, Answers] | None:
-    """Return the float artifact that heat maps are compared with, None where none has a map."""
+    """Return the float artifact that heat maps are compared with, None if none has maps."""
     return next(((name, answers[name]) for name in REFERENCES if name in answers and answers[name].extras), None)
 
 
 def fill_in(found: Answers) -> Answers:
-    """Return the answers with those to fit thresholds on, which are the measured ones where there are no others."""
+    """Return the answers; if there are none to fit thresholds on, the measured ones are used for that."""
     return found if len(found.fit_scores) else dataclasses.replace(found, fit_scores=found.scores)

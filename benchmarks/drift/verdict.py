@@ -1,4 +1,4 @@
-"""Whether an artifact may stand in for the reference: non-inferiority of its AUC by a stated margin (ADR 10)."""
+"""Whether an artifact can replace the reference: its AUC must not be inferior by a stated margin (ADR 10)."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from cxr_edge.metrics.confusion import Bools, Floats
 __all__ = ["POWER", "judge"]
 
 POWER = 0.8
-"""With which chance the number of images named would decide."""
+"""The power of the sample size: the chance that the named number of images decides."""
 
 _MOST_IMAGES = 1_000_000
 
 
 def judge(reference: Floats, scores: Floats, positive: Bools, margin: float) -> Verdict:
-    """Judge AUC(scores) - AUC(reference) on the same films against a loss of `margin`.
+    """Judge AUC(scores) - AUC(reference) on the same images against a loss of `margin`.
 
-    Non-inferiority by a confidence interval (the non-parametric way in Liu, Ma, Wu & Tai 2006): pass where the lower
-    limit of the two-sided 95 % DeLong interval lies above -margin, fail where the upper one lies below, else the films
-    are too few.
+    Non-inferiority by a confidence interval (the non-parametric method in Liu, Ma, Wu & Tai 2006): "pass" if the lower
+    limit of the two-sided 95 % DeLong interval is above -margin, "fail" if the upper limit is below -margin, else "not
+    enough images".
 
-    DeLong's variance is 0 where no positive film changes places with a negative one, on however few films. So the
-    standard error is never taken below 1 / (positives * negatives), one such pair, the smallest change these films can
-    show. How many films would decide at the same balance of classes, with a power of 80 %, is
+    DeLong's variance is 0 if no positive and negative image change their order, even on very few images. The standard
+    error is therefore at least 1 / (positives * negatives): one such pair, the smallest change that the images can
+    show. The number of images that would decide, at the same class balance and with a power of 80 %, is
 
         n (z(0.975) + z(0.8))^2 variance / (margin + change)^2
 
-    (Blackwelder 1982), for the change that was seen but none above 0, since a smaller model is not better by design.
-    Raises DataError under 2 films of a class.
+    (Blackwelder 1982). Here `change` is the change that was seen, but at most 0: a smaller model is not expected to be
+    better. Raises DataError under 2 images of a class.
     """
     change = roc.auc_change(reference, scores, positive)
     z = NormalDist().inv_cdf(0.975)
@@ -69,25 +69,26 @@ def _explain(outcome: str, change: float, low: float, high: float, margin: float
         return f"{figures}: a loss of {margin:g} or more is ruled out"
     if outcome == FAIL:
         return f"{figures}: a loss of more than {margin:g} is shown"
-    return f"{figures}: that holds losses of more and of less than {margin:g}"
+    return f"{figures}: a loss of {margin:g} is neither shown nor ruled out"
 
 
 def _explain_stillness(reference: Floats, scores: Floats, positive: Bools) -> str:
     largest = float(np.abs(scores.astype(np.float64) - reference).max())
     if largest == 0:
-        return "every score is the reference's, to the last digit"
-    # So many pairs have no film in common, and are independent.
+        return "every score equals the reference's exactly"
+    # So many pairs share no image, and are independent.
     pairs = int(min(positive.sum(), (~positive).sum()))
     unseen = 1 - 0.05 ** (1 / pairs)
     return (
-        "no positive film changed places with a negative one, so AUC is the same; scores moved by up to "
-        f"{largest:.2g}, and elsewhere up to {unseen:.1%} of such pairs may change (rule of three)"
+        "AUC is the same, as no positive and negative image changed their order; scores moved by up to "
+        f"{largest:.2g}; on other images up to {unseen:.1%} of such pairs may change their order (rule of three)"
     )
 
 
 def _advise(needed: int | None, films: int, positive: Bools) -> str:
     if needed is None:
-        return f"the change lies about on the margin, where no number of films decides ({films} were used)"
+        return f"the change is so close to the margin that more images would not decide ({films} were used)"
     return (
-        f"about {needed:,} films of the same balance ({positive.mean():.0%} positive) would decide, {films:,} were used"
+        f"about {needed:,} images with the same class balance ({positive.mean():.0%} positive) would decide; "
+        f"{films:,} were used"
     )

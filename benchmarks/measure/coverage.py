@@ -13,8 +13,8 @@ __all__ = ["count_delegated", "count_macs"]
 def count_delegated(operations: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
     """Return how many of the graph's own operations run in delegates, and how many there are.
 
-    `operations` are the interpreter's, as they are after its tensors were allocated. It lists delegates after the
-    operations they took over, and not which; those are the ones between a delegate's outputs and its inputs.
+    `operations` are the interpreter's, after it allocated its tensors. The list has the delegates at its end, but does
+    not say which operations each one took over: they are the ones between its outputs and its inputs.
     """
     own = [item for item in operations if item["op_name"] != "DELEGATE"]
     maker = {int(tensor): number for number, item in enumerate(own) for tensor in item["outputs"]}
@@ -34,7 +34,7 @@ def count_delegated(operations: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
 
 
 def count_macs(operations: Sequence[Mapping[str, Any]], shapes: Mapping[int, Sequence[int]]) -> int:
-    """Return the multiplications of convolutions and dense layers; `shapes` are those of the tensors by index."""
+    """Return the number of multiplications in convolutions and dense layers; `shapes` has each tensor's shape."""
     total = 0
     for item in operations:
         if item["op_name"] in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):

@@ -1,4 +1,4 @@
-"""What the processor was doing when a turn ended: cores, clock, heat, throttling. Runs wherever a turn runs."""
+"""The state of the processor at the end of a turn: cores, clock, temperature, throttling. Runs on the device."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _THROTTLED = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "sof
 
 
 def read() -> dict[str, Any]:
-    """Return `affinity`, `governor`, `frequency_mhz`, `temperature_c`, `throttled`; None where nothing tells.
+    """Return `affinity`, `governor`, `frequency_mhz`, `temperature_c`, `throttled`; None for what is unknown.
 
-    `throttled` is a list of what the firmware of a Raspberry Pi says holds now or held since boot.
+    `throttled` lists the conditions that the firmware of a Raspberry Pi reports, now or since boot.
     """
     return {
         "affinity": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
@@ -35,7 +35,7 @@ def read() -> dict[str, Any]:
 
 
 def read_throttled(text: str | None) -> list[str] | None:
-    """Return what `throttled=0x50005`, the firmware's answer, means; None for no answer."""
+    """Return the meaning of the firmware's answer, such as `throttled=0x50005`; None without an answer."""
     if text is None or not text.startswith("throttled="):
         return None
     bits = int(text.partition("=")[2], 16)

@@ -1,7 +1,6 @@
-"""What measuring asks of a device: that it starts a fresh worker process somewhere and brings its answer back.
+"""The protocol of a device: it starts a new worker process somewhere and returns the answer.
 
-`devices` has the modules that do so. The protocol is here, where it is used, so that those import this room and this
-room none of them.
+`devices` implements it. The protocol is in this room, so that `devices` imports `measure` and not the reverse.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ __all__ = ["Device"]
 class Device(Protocol):
     """A place where artifacts run. `kind` is MEASURED, EMULATED or ESTIMATED, `identity` says what it is.
 
-    `withheld` is why the device gives no latencies, None where it does.
+    `withheld` says why the device gives no latencies; None if it gives them.
     """
 
     name: str
@@ -26,16 +25,16 @@ class Device(Protocol):
     withheld: str | None
 
     def refuse(self, artifact: Artifact) -> str | None:
-        """Return why the device does not run `artifact`, None where it does."""
+        """Return why the device does not run `artifact`, None if it does."""
         ...
 
     def ask(self, request: Mapping[str, Any], *, name: str) -> dict[str, Any]:
-        """Return the answer of a fresh process there to a request of `measure.worker`; paths in it are of this machine.
+        """Return the answer of a new process there to a request for `measure.worker`; its paths are of this machine.
 
-        `name` is the artifact that it is about. Raises RuntimeFailure, DeviceError.
+        `name` is the artifact. Raises RuntimeFailure, DeviceError.
         """
         ...
 
     def close(self) -> None:
-        """Take back what was put on the device."""
+        """Remove what was copied to the device."""
         ...

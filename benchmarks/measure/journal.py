@@ -1,6 +1,6 @@
-"""What is finished of a bench, kept in the report's folder, so that one that was stopped goes on where it was.
+"""Finished parts of a bench, kept in the report's folder, so that an interrupted bench can continue.
 
-That is the turns of the timing, and what artifacts answered on other devices, which may be slow.
+The parts are the turns of the timing, and the predictions on other devices, which can be slow.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ FOLDER = "bench-turns"
 
 
 def key_of(options: BenchOptions, artifacts: Sequence[Artifact], fingerprint: str, identities: Sequence[str]) -> str:
-    """Return what an answer depends on, as a hash: the options, the artifacts' hashes, the films and the devices."""
+    """Return a hash of what an answer depends on: options, hashes of the artifacts, images and devices."""
     facts = [dataclasses.asdict(options), [(item.name, item.sha256) for item in artifacts], fingerprint, *identities]
     return files.sha256_bytes(json.dumps(facts, sort_keys=True).encode())
 
 
 class Journal:
-    """The answers of one run in a folder below `out`; of another run's answers it takes none."""
+    """The answers of one run, in a folder below `out`. It does not use the answers of another run."""
 
     def __init__(self, out: Path, key: str, *, resume: bool) -> None:
         self._store = JsonStore(out / FOLDER)
@@ -37,15 +37,15 @@ class Journal:
             self.clear()
 
     def get(self, name: str) -> dict[str, Any] | None:
-        """Return the answer kept under `name`, None when this run and its earlier parts did not come to it."""
+        """Return the answer kept under `name`, None if there is none yet."""
         return self._store.get(name, self._key)
 
     def put(self, name: str, answer: dict[str, Any]) -> None:
-        """Keep an answer under `name`, whole or not at all. Raises OutputError."""
+        """Keep an answer under `name`, atomically. Raises OutputError."""
         self._store.put(name, self._key, answer)
 
     def keep(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Return the answer kept under `name`, else the one that `make` gives, and keep that. Raises OutputError."""
+        """Return the answer kept under `name`, else call `make` and keep its answer. Raises OutputError."""
         return self._store.keep(name, self._key, make)
 
     def clear(self) -> None:

@@ -1,8 +1,8 @@
-"""How long one film takes, measured in turns of fresh processes.
+"""The time of one image, measured in turns of new processes.
 
-Every artifact has several turns, A B C A B C, so that a disturbance of some seconds falls on all of them and not on
-the one that was being timed; and each turn is a process of its own, so that what differs from process to process
-(memory layout, library start) is in the figures too.
+Every artifact has several turns, in the order A B C A B C. A disturbance of some seconds then affects all artifacts,
+not only one. Each turn is a new process, so the figures include what differs between processes, such as memory layout
+and library start.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ __all__ = ["ROUNDS", "Subject", "Turn", "find_unrest", "measure", "schedule", "s
 ROUNDS = 4
 
 _UNREST = 1.15
-"""How many times slower the slowest turn's median may be than the fastest one's before it is worth a warning."""
+"""The largest ratio of the slowest turn's median to the fastest turn's that needs no warning."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is timed: an artifact, by its name, on a device with a thread count."""
+    """An artifact to time, by its name, on a device with a thread count."""
 
     artifact: str
     format: str
@@ -50,7 +50,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Turn:
-    """One fresh process: at least `runs` timed runs and `time_s` seconds of them."""
+    """One new process with at least `runs` timed runs and at least `time_s` seconds of runs."""
 
     subject: Subject
     runs: int
@@ -60,11 +60,11 @@ class Turn:
 def schedule(
     artifacts: Sequence[Artifact], options: BenchOptions, opened: Mapping[str, Device] | None = None
 ) -> list[Turn]:
-    """Return the turns in the order they are taken; an artifact's turns together have the runs and time asked for.
+    """Return the turns in their order; all turns of an artifact together have the wanted runs and time.
 
-    `opened` are the devices to time on by their names, those that `options` names where it is left out; what a device
-    refuses has no turn there. Keras starts and runs slowly and is no edge format: it has half the turns, at the first
-    thread count only.
+    `opened` maps names to the devices to time on, by default those that `options` names. An artifact that a device
+    refuses has no turn there. Keras has half the turns and only the first thread count, because it is slow and not a
+    format for the edge.
     """
     devices = options.devices if opened is None else tuple(opened)
     turns = []
@@ -97,9 +97,9 @@ def measure(
     opened: Mapping[str, Device],
     journal: Journal | None = None,
 ) -> tuple[dict[Subject, LatencyReport], dict[Subject, str]]:
-    """Take the turns on the pixels in the .npy file `films`; return each subject's report, or why it has none.
+    """Run the turns on the pixels of the .npy file `films`; return each subject's report, or why it has none.
 
-    `opened` are the devices by the names that subjects have. A turn that `journal` holds is not taken again.
+    `opened` maps names to devices. A turn that `journal` holds does not run again.
     """
     answers: dict[Subject, list[TurnAnswer]] = defaultdict(list)
     failures: dict[Subject, str] = {}
@@ -155,7 +155,7 @@ def summarise(subject: Subject, answers: Sequence[TurnAnswer], identity: str = "
 
 
 def find_unrest(reports: Iterable[tuple[str, LatencyReport]]) -> str | None:
-    """Return a warning that names the artifacts whose turns have medians far apart, else None."""
+    """Return a warning that names the artifacts whose turns have very different medians, else None."""
     apart = []
     for name, report in reports:
         medians = [median(times) for times in report.times_ms]
@@ -164,8 +164,8 @@ def find_unrest(reports: Iterable[tuple[str, LatencyReport]]) -> str | None:
     if not apart:
         return None
     return (
-        f"the medians of an artifact's turns lie more than {_UNREST - 1:.0%} apart ({'; '.join(apart)}); "
-        "something disturbed them: close other programs and repeat"
+        f"something disturbed {len(apart)} of the timings; close other programs and repeat. The medians of the turns "
+        f"differ by more than {_UNREST - 1:.0%}: {'; '.join(apart)}"
     )
 
 

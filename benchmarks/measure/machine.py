@@ -1,4 +1,4 @@
-"""What ran: processor, operating system, library versions, and what else kept the processor busy."""
+"""This machine: processor, operating system, library versions, and how busy other programs kept it."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ _STAT = Path("/proc/stat")
 _STAT_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq")
 
 _OTHERS_CORES = 0.25
-"""The part of one core that other programs may use before it is worth a warning."""
+"""The part of one core that other programs may use without a warning."""
 
 
 def describe() -> Machine:
-    """Describe the machine that this runs on."""
+    """Describe this machine."""
     info = _read_cpuinfo(_read_text(_CPUINFO) or "")
     return Machine(
         cpu_model=info.get("model name") or info.get("Model") or platform.processor() or "unknown",
@@ -74,7 +74,7 @@ def describe() -> Machine:
 
 
 class Activity:
-    """Watches, from its making on, how much of the processor programs other than this one and its children use."""
+    """Measures, from its creation on, how much of the processor other programs use."""
 
     def __init__(self) -> None:
         self._start_s = time.monotonic()
@@ -82,28 +82,28 @@ class Activity:
         self._own_s = sum(os.times()[:4])
 
     def warning(self) -> str | None:
-        """Return a warning that says what to do when other programs were in the way, else None."""
+        """Return a warning if other programs used the processor, else None."""
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
         others = self._others_cores(load)
         if others < _OTHERS_CORES:
             return None
         cores = os.cpu_count() or 1
         return (
-            f"other processes used {others:.1f} of {cores} cores while the artifacts were timed "
-            f"(1-minute load {load:.1f}); repeat on an idle machine"
+            f"other processes used {others:.1f} of {cores} cores during the timing; repeat on an idle machine. "
+            f"The 1-minute load was {load:.1f}"
         )
 
     def _others_cores(self, load: float) -> float:
         busy_s, elapsed_s = _busy_s(), time.monotonic() - self._start_s
         if self._busy_s is None or busy_s is None or busy_s <= self._busy_s or elapsed_s <= 0:
-            # Only the load is known, and this run's own is one.
+            # Only the load is known; this run itself adds a load of 1.
             return max(load - 1.0, 0.0)
         own_s = sum(os.times()[:4]) - self._own_s
         return max((busy_s - self._busy_s - own_s) / elapsed_s, 0.0)
 
 
 def _busy_s() -> float | None:
-    """Return for how many seconds all cores together have worked since boot; None where the system does not tell."""
+    """Return the busy seconds of all cores together since boot; None if the system does not report them."""
     for line in (_read_text(_STAT) or "").splitlines():
         if line.startswith("cpu "):
             counts = dict(zip(_STAT_FIELDS, map(int, line.split()[1:]), strict=False))

@@ -1,4 +1,4 @@
-"""The memory high-water mark of this process. Imports next to nothing, so that it can be read before anything else."""
+"""The peak memory of this process. It imports almost nothing, so it can be read before anything else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["peak_mib"]
 
 
 def peak_mib() -> float:
-    """Return the largest resident set that this process has had, in MiB; 0 where the system does not tell."""
+    """Return the largest resident set that this process has had, in MiB; 0 if the system does not report it."""
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:
             for line in status:

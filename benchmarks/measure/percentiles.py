@@ -1,4 +1,4 @@
-"""Percentiles of timed runs with 95 % intervals that know of the turns."""
+"""Percentiles of timed runs, with 95 % intervals that account for the turns."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _DRAWS = 1000
 def percentiles(turns_ms: Sequence[Sequence[float]], *, seed: int = 0) -> tuple[Interval, ...]:
     """Return p50, p90 and p99 of all runs of all turns together, each with its 95 % interval.
 
-    The percentile is linear between the two nearest runs. The interval is the percentile interval of a bootstrap in two
-    steps: turns are drawn with replacement, and of each drawn turn its runs. Runs of one process are alike, and an
-    order-statistic interval over all of them, which takes them as independent, would be too narrow.
+    The percentile is interpolated linearly between the two nearest runs. The interval is the percentile interval of a
+    bootstrap in two steps: it draws turns with replacement, then runs of each drawn turn. Runs of one process are
+    similar, so an interval from order statistics, which assumes independent runs, would be too narrow.
     """
     turns = [np.asarray(times, dtype=np.float64) for times in turns_ms if len(times)]
     found = np.percentile(np.concatenate(turns), POINTS)
@@ -30,7 +30,7 @@ def percentiles(turns_ms: Sequence[Sequence[float]], *, seed: int = 0) -> tuple[
         chosen = (turns[number] for number in generator.integers(len(turns), size=len(turns)))
         row[:] = np.percentile(np.concatenate([generator.choice(times, len(times)) for times in chosen]), POINTS)
     low, high = np.percentile(drawn, (2.5, 97.5), axis=0)
-    # A percentile lies in its own interval, also where few draws reach it.
+    # A percentile lies in its own interval, even if few draws reach it.
     return tuple(
         Interval(float(value), float(min(value, start)), float(max(value, end)))
         for value, start, end in zip(found, low, high, strict=True)

@@ -1,4 +1,7 @@
-"""What disturbed the timing or explains it, as warnings that say what to do."""
+"""Warnings about the timing: what disturbed it, and why int8 is slower than float32.
+
+The first sentence of a warning says the fact and what to do; the next ones explain it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _INTEGER_DOT = {"avx512_vnni": "VNNI", "avx_vnni": "VNNI", "amx_int8": "AMX", "a
 
 
 def find(rows: Sequence[ArtifactResult]) -> list[str]:
-    """Return a warning for each thing that slowed the processor of a device, once."""
+    """Return one warning for each cause that slowed the processor of a device."""
     by_device: dict[str, list[Condition]] = {}
     for row in rows:
         for report in row.latencies:
@@ -23,28 +26,31 @@ def find(rows: Sequence[ArtifactResult]) -> list[str]:
 
 
 def explain_integers(rows: Sequence[ArtifactResult], machine: Machine) -> str | None:
-    """Return why int8 is slower than float32 on this machine's processor, None where it is not."""
-    slower = []
+    """Return a warning when int8 is slower than float32 on this machine's processor, else None."""
+    slower: dict[str, list[str]] = {}
     for row in rows:
         twin = next((other for other in rows if other.format == row.format and other.quantization == "float32"), None)
         if row.quantization == "int8" and twin is not None:
             for ours, theirs in _pairs(row, twin):
                 if ours.p50_ms > theirs.p50_ms:
-                    slower.append(f"{row.name} {ours.p50_ms:.3g} ms, {twin.name} {theirs.p50_ms:.3g} ms")
+                    fact = f"{row.name} {ours.p50_ms:.3g} ms, {twin.name} {theirs.p50_ms:.3g} ms"
+                    slower.setdefault(row.name, []).append(fact)
     if not slower:
         return None
     has = list(dict.fromkeys(name for feature, name in _INTEGER_DOT.items() if feature in machine.cpu_features))
     if has:
         why = (
-            f"the processor has {' and '.join(has)}, so the arithmetic is not the reason: what is between the "
-            "convolutions, and the library's kernels for them, is"
+            f"The processor has {' and '.join(has)}, so 8-bit arithmetic is fast; the time goes into the library's "
+            "kernels and the operations between the convolutions"
         )
     else:
         why = (
-            "the processor has no instruction that multiplies and adds 8-bit numbers (VNNI on x86, dot products on "
-            "Arm), so int8 takes more steps than float32 does"
+            "The processor has no instruction that multiplies and adds 8-bit numbers (VNNI on x86, dot products on "
+            "Arm), so int8 needs more steps than float32"
         )
-    return f"int8 is slower than float32 here ({'; '.join(slower)}): {why}; take float32 on this machine"
+    names, verb = " and ".join(slower), "is" if len(slower) == 1 else "are"
+    times = "; ".join(fact for facts in slower.values() for fact in facts)
+    return f"{names} {verb} slower than float32; use float32 for speed. {times}. {why}"
 
 
 def _pairs(row: ArtifactResult, twin: ArtifactResult) -> Iterator[tuple[LatencyReport, LatencyReport]]:
@@ -58,20 +64,19 @@ def _judge(device: str, conditions: Sequence[Condition]) -> Iterator[str]:
     throttled = _flatten(item.throttled for item in conditions)
     if throttled:
         yield (
-            f"{device}: the board reports {', '.join(throttled)}; give it a stronger power supply or cool it, and "
-            "repeat"
+            f"{device}: the board reports {', '.join(throttled)}; cool it or use a stronger power supply, and repeat"
         )
     governors = list(dict.fromkeys(item.governor for item in conditions if item.governor))
     if governors and governors != ["performance"]:
         yield (
-            f"{device}: the clock follows the load (governor {', '.join(governors)}); for steadier figures type: "
+            f"{device}: the clock follows the load (governor {', '.join(governors)}); set it to performance. Type: "
             "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
         )
     clocks = [item.frequency_mhz for item in conditions if item.frequency_mhz is not None]
     if clocks and min(clocks) < _SLOWER_CLOCK * max(clocks):
         yield (
-            f"{device}: the clock fell from {max(clocks):.0f} to {min(clocks):.0f} MHz between turns; cool the "
-            "machine, plug it in, and repeat"
+            f"{device}: the clock fell from {max(clocks):.0f} to {min(clocks):.0f} MHz; cool the machine, plug it in, "
+            "and repeat"
         )
 
 

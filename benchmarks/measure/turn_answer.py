@@ -1,4 +1,4 @@
-"""What the worker answers about one turn of timed runs, as a dataclass: the JSON of `worker` read once, and checked."""
+"""The worker's answer about one turn of timed runs: a dataclass, read from JSON and checked."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["TurnAnswer", "read"]
 
 @dataclass(frozen=True)
 class TurnAnswer:
-    """One turn. `times_ms` are of single films, `batch_ms` of `batch` films at once, none for a batch of one.
+    """One turn. `times_ms` are times of single images, `batch_ms` of `batch` images at once; empty for a batch of one.
 
-    `bare_mib` is the peak memory of the process before it imported anything, `peak_mib` that after the single films.
-    `coverage` is None where the runtime does not tell.
+    `bare_mib` is the peak memory of the process before it imported anything, `peak_mib` after the single images.
+    `coverage` is None if the runtime does not report it.
     """
 
     import_ms: float
@@ -35,6 +35,6 @@ class TurnAnswer:
 
 
 def read(answer: Mapping[str, Any], name: str) -> TurnAnswer:
-    """Return the worker's answer about the artifact `name`. Raises DataError for what is no such answer."""
+    """Return the worker's answer about the artifact `name`. Raises DataError if it is not valid."""
     found: TurnAnswer = decode(TurnAnswer, answer, f"{name}: the answer of its process")
     return found

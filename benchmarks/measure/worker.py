@@ -1,10 +1,15 @@
-"""The process that `worker_client.ask` starts: reads one request from stdin, does it, writes one answer to stdout.
+"""The process that `worker_client.ask` starts. It reads one request from stdin and writes one answer to stdout.
 
-Tasks: `predict`, the probabilities of all films; `time`, one turn of timed runs. Both name a bundle, an artifact in
-it, a thread count and a .npy file of film pixels, and may name an accelerator. Where `predict` names a folder,
-`arrays`, the artifact's other outputs go there as .npy files, and the answer's `arrays` has their paths. `count`, the
-multiplications of a .tflite; `adapters`, the graphics processors that WebGPU finds. Unless `trusted` is true in a
-request, the process limits itself before it opens the artifact.
+The tasks are:
+
+- `predict`: the probabilities of all images. If the request names a folder in `arrays`, the artifact's other outputs
+  are saved there as .npy files, and the answer's `arrays` has their paths.
+- `time`: one turn of timed runs. Like `predict`, it names a bundle, an artifact in it, a thread count and a .npy file
+  of pixels, and can name an accelerator.
+- `count`: the number of multiplications of a .tflite file.
+- `adapters`: the graphics processors that WebGPU finds.
+
+Unless `trusted` is true in a request, the process limits itself before it opens the artifact.
 """
 
 from __future__ import annotations
@@ -29,13 +34,13 @@ _LIBRARIES = {
     "keras": ("keras",),
 }
 
-# One film at a time, as on a device: quantisation with dynamic ranges depends on what else is in the batch.
+# One image at a time, as on a device: dynamic quantisation depends on the other images of a batch.
 _BATCHES = {"keras": 32}
 
 
 def main() -> None:
     """Answer the request on stdin."""
-    # Before numpy or any runtime is imported: what a Python that does nothing needs.
+    # Measured before numpy or any runtime is imported: the memory of an idle Python.
     bare_mib = peak_mib()
     from cxr_edge.processes.messages import claim_stdout, pack, receive
 
@@ -86,7 +91,7 @@ def _time(request: Mapping[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     films = [film[None] for film in np.load(request["films"], allow_pickle=False)]
-    # Our own modules, which a device compiles anew out of the kit, are no part of an artifact's load time.
+    # A device compiles our own modules from the kit; that is not part of an artifact's load time.
     importlib.import_module("cxr_edge.runtimes")
     start = time.perf_counter()
     _import_library(request["format"])
@@ -117,7 +122,7 @@ def _time(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _time_runs(run: Callable[[Any], Any], films: list[Any], runs: int, time_s: float) -> list[float]:
-    """Time single runs in ms, film after film, until there are `runs` of them and `time_s` has passed."""
+    """Time single images in ms until there are `runs` times and `time_s` has passed."""
     times_ms: list[float] = []
     end = time.perf_counter() + time_s
     while len(times_ms) < runs or time.perf_counter() < end:
@@ -129,7 +134,7 @@ def _time_runs(run: Callable[[Any], Any], films: list[Any], runs: int, time_s: f
 
 
 def _time_batches(run: Callable[[Any], Any], films: list[Any], size: int) -> list[float]:
-    """Time runs of `size` films at once, in ms, for half a second; none for single films."""
+    """Time batches of `size` images in ms for half a second; return none for single images."""
     import numpy as np
 
     if size < 2:
@@ -140,7 +145,7 @@ def _time_batches(run: Callable[[Any], Any], films: list[Any], size: int) -> lis
 
 
 def _coverage(runtime: Any) -> float | None:
-    """Return the share of the graph's operations that the delegate or provider runs; None where nothing tells."""
+    """Return the share of the graph's operations that the delegate or provider runs; None if unknown."""
     operations = getattr(runtime, "operations", None)
     if operations is None:
         share: float | None = runtime.info.details.get("coverage")
@@ -181,7 +186,7 @@ def _open(request: Mapping[str, Any]) -> tuple[Any, Any]:
     artifact = bundle.artifact(request["artifact"])
     content = bundle.artifact_bytes(artifact)
     if not request.get("trusted"):
-        # This process is the sandbox: another one around the runtime would be timed with it.
+        # This process is the sandbox. A second sandbox would add its own time.
         impose(WIDE)
     if request.get("accelerator"):
         from cxr_edge.runtimes import gpu

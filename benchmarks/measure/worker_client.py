@@ -1,6 +1,6 @@
-"""A fresh process for everything that loads an artifact: asked by a message, answers by one.
+"""Start a new process for every task that loads an artifact: send it one request, read one answer.
 
-A native library that crashes, hangs or keeps memory then costs one row of the report and not the run, and nothing is
+If a native library crashes, hangs or keeps memory, only one row of the report is lost, not the run. No artifact is
 timed in a process that another artifact has warmed up.
 """
 
@@ -30,10 +30,10 @@ _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ORT_DISABLE_TELEMETRY": "1", "PYTHONWARN
 def ask(
     request: Mapping[str, Any], *, name: str, command: Sequence[str] | None = None, timeout_s: float = TIMEOUT_S
 ) -> dict[str, Any]:
-    """Return the answer of a fresh process to `request`, a task of `worker`. `name` is the artifact it is about.
+    """Return the answer of a new process to `request`, a task of `worker`. `name` is the artifact.
 
-    `command` starts the worker elsewhere; by default it runs in a Python of its own here. Raises RuntimeFailure with
-    the artifact's own error, or with how the process ended when it gave no answer.
+    `command` starts the worker elsewhere; by default it runs in a new Python on this machine. Raises RuntimeFailure
+    with the artifact's own error or, without an answer, with how the process ended.
     """
     threads = str(request.get("threads", 1))
     # TensorFlow takes its thread counts from here only before it is imported.
@@ -45,7 +45,7 @@ def ask(
             answer = child.ask(pack(request), timeout_s=timeout_s).header
     except ChildError as error:
         raise RuntimeFailure(
-            f"{name}: its process {error}; run it by 'cxr-edge classify' to see why, export it again or leave it out"
+            f"{name}: its process {error}; run 'cxr-edge classify' with it to see why, export it again, or remove it"
         ) from error
     except OSError as error:
         raise RuntimeFailure(

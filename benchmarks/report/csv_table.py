@@ -1,4 +1,4 @@
-"""A bench result as CSV (RFC 4180). Emulated and estimated figures have columns of their own."""
+"""A bench result as CSV (RFC 4180). Emulated and estimated figures have their own columns."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LAST_COLUMNS = ("withheld", "research_only")
 def to_csv(result: BenchResult) -> str:
     """Return RFC 4180 records: a head, then one for each artifact, device and thread count.
 
-    Drift is of the answers on the record's device. What is emulated or estimated is in columns of its own.
+    Drift is that of the predictions on the record's device. Emulated and estimated figures have their own columns.
     """
     names = _name_columns()
     records = [names]
@@ -58,7 +58,7 @@ def _records(row: ArtifactResult) -> Iterator[Fields]:
     for latency in row.latencies:
         yield own | _drift_fields(row, drifts.get(latency.device)) | _latency_fields(latency)
     if not timed.intersection(HERE):
-        # What it answered here, though it was not timed here.
+        # It predicted here, but was not timed here.
         yield own | _drift_fields(row, row.drift)
     for found in row.elsewhere:
         if found.device not in timed:

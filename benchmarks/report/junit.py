@@ -1,8 +1,8 @@
-"""A bench result as JUnit XML, the form in which continuous integration shows what passed.
+"""A bench result as JUnit XML, which continuous integration systems show as passed and failed tests.
 
-A suite an artifact, with a case for each question: does it run, is its AUC inferior, does it keep each limit of the
-budget, and does it stay so on each other device. Latencies and estimates are properties, each under its own kind.
-A verdict of "not enough images" is a skipped case: nothing was shown, either way.
+Each artifact is a suite. It has a case for each question: does it run, is its AUC inferior, does it keep each limit of
+the budget, and what is the verdict on each other device. Latencies and estimates are properties, named by their kind.
+A verdict of "not enough images" is a skipped case, because it shows neither a pass nor a failure.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def to_junit(result: BenchResult) -> str:
 
 
 def _describe(row: ArtifactResult) -> Iterator[tuple[str, str]]:
-    """Yield the figures that are no case, times in a property for each device and thread count, with its kind."""
+    """Yield the figures that are not cases: a property of times for each device and thread count."""
     yield from _name_cells(drift_figures.JUNIT, Predictions(row, row.drift))
     for item in row.latencies:
         facts = [f"{title} {cell}".strip() for title, cell in _name_cells(timing_figures.JUNIT, item)]
@@ -70,7 +70,7 @@ def _add_cases(suite: ElementTree.Element, row: ArtifactResult, result: BenchRes
             if facts:
                 _outcome(case, "failure", "; ".join(facts))
             elif row.drift is None and name != "size_mb":
-                _outcome(case, "skipped", "gave no answers")
+                _outcome(case, "skipped", "it did not run")
     for found in row.elsewhere:
         where = f" on {found.device} ({found.kind})"
         _add_verdict(suite, row, found.drift, where)

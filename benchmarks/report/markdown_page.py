@@ -1,9 +1,10 @@
-"""A bench result as a page of GitHub's Markdown. Emulated and estimated figures have tables of their own."""
+"""A bench result as a page of GitHub Markdown. Emulated and estimated figures have their own tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from cxr_edge.benchmarks.report.recommendation import recommend
 from cxr_edge.benchmarks.result import device_summary, drift_figures, estimate_figures, phrases, timing_figures
 from cxr_edge.benchmarks.result.bench_result import BenchResult
 from cxr_edge.benchmarks.result.device_result import MEASURED
@@ -18,7 +19,7 @@ _PLACE_HEADS = ("artifact", "device", "threads")
 
 
 def to_markdown(result: BenchResult) -> str:
-    """Return the page. Names in it are text, whatever characters they have."""
+    """Return the page. Names are escaped, so they are always shown as text."""
     parts = [
         *_introduction(result),
         *_drift_parts(result),
@@ -32,9 +33,11 @@ def to_markdown(result: BenchResult) -> str:
 def _introduction(result: BenchResult) -> Iterator[str]:
     yield f"# Benchmark of {_text(result.model.name)}"
     yield f"**{RESEARCH_ONLY}**"
+    found = recommend(result)
+    yield f"**{_text(found.sentence)}**"
+    yield _list(f"- Do not ship {_text(item.artifact)}: {_text(item.reason)}." for item in found.excluded)
     yield (
-        f"Films: {_text(phrases.describe_films(result))}. Changes are against {_text(result.reference)}, flips at the "
-        f"threshold {result.model.threshold:.3f}; the verdict is on a loss of AUC of {result.options.margin:g}. "
+        f"Images: {_text(phrases.describe_films(result))}. {_text(phrases.explain_comparison(result))} "
         f"Measured {result.started} by cxr-edge {result.version}."
     )
 
@@ -99,6 +102,6 @@ def _table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def _text(content: str) -> str:
-    """Return `content` so that Markdown shows it as it is."""
+    """Return `content` escaped, so that Markdown shows it unchanged."""
     escaped = "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in phrases.clean(content))
     return escaped.replace("&", "&amp;")

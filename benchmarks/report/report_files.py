@@ -1,4 +1,4 @@
-"""A bench result for people and machines: the table of the terminal, and a file of each kind."""
+"""A bench result for people and machines: text for a terminal, and a file of each kind."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from cxr_edge.benchmarks.drift.gallery import Pictures
 from cxr_edge.benchmarks.report import csv_table, junit, markdown_page
 from cxr_edge.benchmarks.report.page import bench_page
-from cxr_edge.benchmarks.report.terminal import table
+from cxr_edge.benchmarks.report.terminal import summary
+from cxr_edge.benchmarks.report.terminal_details import details
 from cxr_edge.benchmarks.result.bench_result import BenchResult
 from cxr_edge.system import files
 
-__all__ = ["CSV_NAME", "HTML_NAME", "JSON_NAME", "JUNIT_NAME", "MARKDOWN_NAME", "read", "table", "write"]
+__all__ = ["CSV_NAME", "HTML_NAME", "JSON_NAME", "JUNIT_NAME", "MARKDOWN_NAME", "details", "read", "summary", "write"]
 
 JSON_NAME = "bench.json"
 HTML_NAME = "bench.html"
@@ -30,7 +31,7 @@ _TEXTS: Mapping[str, Callable[[BenchResult], str]] = {
 def write(result: BenchResult, out: Path, pictures: Mapping[str, Pictures] | None = None) -> list[Path]:
     """Write every form of the result into the folder `out`, each atomically, and return the files. Raises OutputError.
 
-    `pictures` are those of the gallery's films by their ids; without them the page has the scores only.
+    `pictures` maps the ids of the gallery's images to their pictures; without them the page shows only scores.
     """
     files.prepare_folder(out)
     files.write_json(out / JSON_NAME, result.to_json())

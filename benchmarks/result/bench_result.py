@@ -1,6 +1,6 @@
-"""What a bench run found, as frozen dataclasses that go to JSON and back.
+"""The result of a bench run, as frozen dataclasses that go to JSON and back.
 
-The dataclasses are the schema: a field's name is its key, a tuple is an array. docs/benchmarks.md explains each one.
+The dataclasses are the schema: a field's name is its key, a tuple is an array. docs/benchmarks.md explains each key.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SCHEMA = 2
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """What to measure and how long. `min_runs` and `min_time_s` hold for each artifact, over all its turns.
+    """What to measure and for how long. `min_runs` and `min_time_s` apply to each artifact, over all its turns.
 
     `margin` is the largest acceptable loss of AUC. Sensitivities are compared at `specificity`.
     """
@@ -52,7 +52,7 @@ class BenchOptions:
 
 @dataclass(frozen=True)
 class ArtifactResult:
-    """A row of the report. Where something could not be measured, `failures` has the reasons."""
+    """A row of the report. `failures` says what could not be measured, and why."""
 
     name: str
     format: str
@@ -67,7 +67,7 @@ class ArtifactResult:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """Which bundle was measured; `threshold` applies to the probability of `positive`."""
+    """The bundle that was measured; `threshold` applies to the probability of `positive`."""
 
     name: str
     architecture: str
@@ -78,9 +78,9 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """On which films: their ids, whether each is of the positive class, and its source, in one order.
+    """The images: their ids, whether each is positive, and their sources, in the same order.
 
-    `simulated` says whether every film is drawn by this program, so that the page may be passed on.
+    `simulated` says whether this program drew every image, so that the page can be shared.
     """
 
     name: str
@@ -95,7 +95,7 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class Miss:
-    """A limit of the budget that an artifact does not keep; `fact` says by how much."""
+    """A limit of the budget that an artifact misses; `fact` says by how much."""
 
     artifact: str
     limit: str
@@ -104,7 +104,7 @@ class Miss:
 
 @dataclass(frozen=True)
 class BudgetReport:
-    """The limits that a bench was held to, which artifacts they are for, and what was missed."""
+    """The limits of the budget, the artifacts that they apply to, and what was missed."""
 
     limits: Mapping[str, float]
     artifacts: tuple[str, ...]
@@ -115,7 +115,8 @@ class BudgetReport:
 class BenchResult:
     """Everything that a bench run found. `reference` names the artifact that the others are compared with.
 
-    `gallery` has the films on which the artifacts differ most, `budget` is None where none was given.
+    `gallery` has the images on which the artifacts differ most. `budget` is None without a budget. The first sentence
+    of each warning says the fact and what to do.
     """
 
     version: str

@@ -14,6 +14,8 @@ from cxr_edge.metrics.budget import HAIR, Limits, exceeded
 
 __all__ = ["check", "choose", "choose_margin", "describe"]
 
+_DESCRIBED = 3
+
 
 def choose_margin(margin: float | None, limits: Limits | None) -> float:
     """Return the margin of the verdict: the one given, else the budget's, else the default."""
@@ -49,8 +51,11 @@ def check(limits: Limits, rows: Sequence[ArtifactResult], held: Sequence[str]) -
 
 
 def describe(report: BudgetReport) -> str:
-    """Return the misses in one line."""
-    return "; ".join(f"{miss.artifact}: {miss.fact}" for miss in report.misses)
+    """Return the first misses in one line, and how many more there are."""
+    facts = [f"{miss.artifact}: {miss.fact}" for miss in report.misses[:_DESCRIBED]]
+    if len(report.misses) > _DESCRIBED:
+        facts.append(f"and {len(report.misses) - _DESCRIBED} more")
+    return "; ".join(facts)
 
 
 def _check_row(limits: Limits, row: ArtifactResult) -> Iterator[Miss]:

@@ -1,4 +1,4 @@
-"""What is found out about devices, as frozen dataclasses: this machine, the times and the memory of an artifact."""
+"""Results about devices, as frozen dataclasses: this machine, and the times and memory of an artifact."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ __all__ = [
 ]
 
 MEASURED, EMULATED, ESTIMATED = "measured", "emulated", "estimated"
-"""The kinds of figures. A device has one kind, and no table mixes two."""
+"""The kinds of figures. A device has one kind, and no table mixes two kinds."""
 
 HERE = ("cpu", "pi")
-"""The devices that are this machine's processor, on which every artifact answers in any case."""
+"""The devices that are this machine's processor. Every artifact always predicts there."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine of a bench run. `board`, `governor` and memory are None where the system does not tell.
+    """The machine of a bench run. `board`, `governor` and memory are None if the system does not report them.
 
-    `cores` are those the system has, `usable_cores` those this process may run on. It holds no host or user name.
+    `cores` counts the cores of the system, `usable_cores` those that this process may use. No field holds a host name
+    or user name.
     """
 
     cpu_model: str
@@ -49,7 +50,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Condition:
-    """The processor at the end of a turn; None where the system does not tell."""
+    """The state of the processor at the end of a turn; None where the system does not report it."""
 
     affinity: tuple[int, ...] | None
     governor: str | None
@@ -60,15 +61,15 @@ class Condition:
 
 @dataclass(frozen=True)
 class LatencyReport:
-    """One artifact on one device with one thread count. Times are of one film, pixels in to probabilities out.
+    """One artifact on one device with one thread count. Times are for one image, from pixels to probabilities.
 
-    `kind` is MEASURED: a device that gives other figures has a `DeviceReport` and no latency. `import_ms`, `load_ms`
-    and `first_ms` are medians over the turns, memory is the largest of them; `times_ms` keeps every timed run, a tuple
-    a turn.
+    `kind` is always MEASURED: a device with other figures has a `DeviceReport` and no latency. `import_ms`, `load_ms`
+    and `first_ms` are medians over the turns; memory is the maximum over the turns. `times_ms` keeps every timed run,
+    one tuple for each turn.
 
     `p50`, `p90` and `p99` are the percentiles with 95 % intervals. `coverage` is the share of the graph's operations
-    that the delegate or provider ran, `films_per_s` what `batch` films at once come to, None for a format with a fixed
-    batch of one. `conditions` has the processor's state at the end of each turn.
+    that the delegate or provider ran. `films_per_s` is the number of images per second in batches of `batch`, None for
+    a format with a fixed batch of one. `conditions` has the processor's state at the end of each turn.
     """
 
     device: str
@@ -99,7 +100,7 @@ class LatencyReport:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A published time of a board, or one that follows from such times: the range it lies in, and the source."""
+    """A published time of a board, or one derived from published times, with its range and source."""
 
     p50_ms: float
     low_ms: float
@@ -109,10 +110,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class DeviceReport:
-    """An artifact on a device other than the processor here. Latencies that were measured are among the artifact's.
+    """An artifact on a device other than this machine's processor. The artifact's `latencies` has measured times.
 
-    `drift` is of the answers that it gave there, against the reference as it ran here. `withheld` says why there is no
-    latency, or why the device does not run the artifact at all.
+    `drift` compares its predictions there with those of the reference on this machine. `withheld` says why there is
+    no latency, or why the device does not run the artifact.
     """
 
     device: str

@@ -1,7 +1,7 @@
-"""What is known of artifacts on other devices, and the state a processor was in: facts for every form of the report.
+"""Artifacts by device, and the state of a processor in words, for every form of the report.
 
-A device has one kind of figure, so whoever shows a `Place` by itself never puts measured, emulated and estimated ones
-into one column.
+A device has one kind of figure. A report that shows each `Place` by itself therefore never mixes measured, emulated and
+estimated figures in one column.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from cxr_edge.benchmarks.result.device_result import Condition, DeviceReport, La
 
 __all__ = ["UNKNOWN", "Place", "State", "describe_runtime", "explain", "group", "observe"]
 
-UNKNOWN = "not told"
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class Place:
-    """A device with what each artifact did there."""
+    """A device with the report of each artifact there."""
 
     device: str
     kind: str
@@ -29,7 +29,7 @@ class Place:
 
 @dataclass(frozen=True)
 class State:
-    """A processor over the turns of one latency, in words; UNKNOWN where the system does not tell."""
+    """The state of a processor over the turns of one latency; UNKNOWN where the system does not report it."""
 
     cores: str
     governor: str
@@ -46,7 +46,7 @@ class State:
 
 
 def group(result: BenchResult) -> list[Place]:
-    """Return the devices of all artifacts' `elsewhere`, in the order in which they were asked for."""
+    """Return the devices of all artifacts' `elsewhere`, in the order of the options."""
     found: dict[tuple[str, str, str], list[tuple[ArtifactResult, DeviceReport]]] = {}
     for row in result.artifacts:
         for report in row.elsewhere:
@@ -55,19 +55,19 @@ def group(result: BenchResult) -> list[Place]:
 
 
 def explain(place: Place) -> list[str]:
-    """Return why latencies are withheld there and which artifacts do not run, each reason once."""
+    """Return why there are no latencies and which artifacts do not run there, each reason once."""
     reasons: dict[tuple[bool, str], list[str]] = {}
     for row, report in place.rows:
         if report.withheld is not None:
             reasons.setdefault((report.drift is not None, report.withheld), []).append(row.name)
     return [
-        f"no latency: {why}" if runs else f"nothing for {', '.join(names)}: {why}"
+        f"no latency: {why}" if runs else f"no result for {', '.join(names)}: {why}"
         for (runs, why), names in reasons.items()
     ]
 
 
 def observe(conditions: Sequence[Condition]) -> State:
-    """Return the state over the turns: numbers as a range, words joined."""
+    """Return the state over the turns: numbers as a range, words as a list."""
     throttled = [item.throttled for item in conditions if item.throttled is not None]
     facts = dict.fromkeys(fact for found in throttled for fact in found)
     cores = dict.fromkeys(", ".join(map(str, item.affinity)) for item in conditions if item.affinity is not None)

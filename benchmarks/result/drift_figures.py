@@ -26,8 +26,10 @@ __all__ = [
     "PAGE_CALIBRATION",
     "PAGE_ELSEWHERE",
     "PAGE_POINTS",
+    "PAGE_SUMMARY",
     "TERMINAL",
     "TERMINAL_DETAILS",
+    "TERMINAL_SUMMARY",
 ]
 
 SIZE = Figure[Predictions, float](
@@ -48,7 +50,7 @@ AUC = Figure[Predictions, Interval](
 )
 ACCURACY = Figure[Predictions, float](
     "accuracy",
-    meaning="Part of the films that are called right at the bundle's threshold",
+    meaning="Part of the images that are predicted correctly at the bundle's threshold",
     read=of_drift(lambda drift: drift.accuracy),
     show="{:.3f}".format,
     csv=("accuracy",),
@@ -77,7 +79,7 @@ SENSITIVITY_AT_CHANGE = Figure[Predictions, Interval](
 )
 CALIBRATION_ERROR = Figure[Predictions, float](
     "ECE",
-    meaning="Calibration error in 10 bins of equal mass",
+    meaning="Calibration error in 10 bins of equal size",
     read=of_drift(lambda drift: drift.calibration_error),
     show="{:.3f}".format,
     csv=("calibration_error",),
@@ -112,14 +114,14 @@ DISTINCT_SCORES = Figure[Predictions, int](
 )
 TIED_PAIRS = Figure[Predictions, float](
     "tied pairs",
-    meaning="Part of the pairs of a positive and a negative film that share one probability",
+    meaning="Part of the pairs of a positive and a negative image that have the same probability",
     read=of_drift(lambda drift: drift.tied_pairs),
     show="{:.2%}".format,
     csv=("tied_pairs",),
 )
 REFITTED_THRESHOLD = Figure[Predictions, float](
     "refitted threshold",
-    meaning="Threshold chosen anew for this artifact, by Youden's index",
+    meaning="Threshold chosen for this artifact by Youden's index",
     read=of_drift(lambda drift: drift.transfer.threshold),
     show="{:.3f}".format,
     csv=("refitted_threshold",),
@@ -133,7 +135,7 @@ REFITTED_RATES = Figure[Predictions, tuple[float, float]](
 )
 AUC_CHANGE = Figure[Predictions, Interval](
     "change of AUC",
-    meaning="AUC less the reference's on the same films, with the paired DeLong interval",
+    meaning="AUC minus the reference's on the same images, with the paired DeLong interval",
     read=of_change(lambda change: change.auc),
     show=phrases.format_change,
     blank=say_reference,
@@ -142,25 +144,24 @@ AUC_CHANGE = Figure[Predictions, Interval](
 )
 VERDICT = Figure[Predictions, Verdict](
     "verdict",
-    meaning="Whether a loss of AUC of the margin is ruled out",
+    meaning="Whether a loss of AUC as large as the margin is ruled out",
     read=of_change(lambda change: change.verdict),
     show=lambda verdict: verdict.outcome,
     csv=("verdict", "images_needed"),
     split=lambda verdict: (verdict.outcome, verdict.images_needed),
     kind=Kind.VERDICT,
 )
-SHORT_VERDICT = replace(VERDICT, show=lambda verdict: phrases.shorten_verdict(verdict.outcome))
 FLIPS = Figure[Predictions, tuple[int, int]](
     "flips",
-    meaning="Films called otherwise than by the reference at the bundle's threshold, of how many",
+    meaning="Images whose label differs from the reference's at the bundle's threshold, of all images",
     read=count_flips,
     show=lambda count: f"{count[0]}/{count[1]}",
     csv=("flips",),
     split=lambda count: count[:1],
 )
 CORRECTIONS = Figure[Predictions, Flips](
-    "spoiled / corrected",
-    meaning="Flips that the reference had right, and those that it had wrong",
+    "regressions / fixes",
+    meaning="Flips from right to wrong, and flips from wrong to right",
     read=of_change(lambda change: change.flips),
     show=lambda flips: f"{flips.spoiled} / {flips.corrected}",
     csv=("spoiled", "corrected", "p_correct"),
@@ -168,13 +169,13 @@ CORRECTIONS = Figure[Predictions, Flips](
 )
 P_CORRECT = Figure[Predictions, float](
     "McNemar p",
-    meaning="Exact and two-sided: whether as many films were corrected as spoiled",
+    meaning="Exact two-sided test: are regressions and fixes equally frequent",
     read=of_change(lambda change: change.flips.p_correct),
     show=lambda p: phrases.format_p(p).removeprefix("p "),
 )
 DIRECTIONS = Figure[Predictions, Flips](
     "to positive / to negative",
-    meaning="Flips by direction, and McNemar's p for as many of the one as of the other",
+    meaning="Flips by direction, and McNemar's p: are both directions equally frequent",
     read=of_change(lambda change: change.flips),
     show=lambda flips: f"{flips.to_positive} / {flips.to_negative} ({phrases.format_p(flips.p_calls)})",
     csv=("to_positive", "to_negative", "p_calls"),
@@ -195,35 +196,41 @@ MEAN_CHANGE = Figure[Predictions, float](
     csv=("mean_change",),
 )
 GAP = Figure[Predictions, float](
-    "off the same file here",
+    "difference from the same file here",
     meaning="Largest difference of a probability from the same file's on this machine",
     read=find_gap,
     show="{:.2g}".format,
 )
 UNTYPICAL = Figure[Predictions, Typicality](
-    "untypical films",
-    meaning="Films over the limit of typicality, and those that the float artifact judges otherwise",
+    "unusual images",
+    meaning="Images over the out-of-distribution limit, and those for which the float artifact says the opposite",
     read=lambda source: None if source.drift is None else source.drift.typicality,
     show=phrases.describe_typicality,
 )
 
 REFITTED_POINT = Figure[Predictions, Transfer](
-    "fitted anew",
+    "refitted point",
     meaning="Sensitivity and specificity at the refitted threshold, and this threshold",
     read=of_drift(lambda drift: drift.transfer),
-    show=lambda anew: f"{anew.sensitivity:.3f} / {anew.specificity:.3f} at {anew.threshold:.3f}",
+    show=lambda point: f"{point.sensitivity:.3f} / {point.specificity:.3f} at {point.threshold:.3f}",
 )
 
+TERMINAL_SUMMARY: Table[Predictions] = (
+    Column(SIZE, "MB", 4, ">"),
+    Column(replace(AUC, show=lambda auc: f"{auc.value:.3f}"), "AUC", 6, ">"),
+    Column(AUC_CHANGE, "change of AUC [95 %]", 23),
+    Column(FLIPS, "flips", 9, ">"),
+)
 TERMINAL: Table[Predictions] = (
     Column(SIZE, "MB", 5, ">"),
     Column(AUC, "AUC [95 %]", 20),
     Column(AUC_CHANGE, "change of AUC [95 %]", 23),
     Column(FLIPS, "flips", 9, ">"),
-    Column(SHORT_VERDICT, "verdict", 7),
+    Column(VERDICT, "verdict", 17),
 )
 TERMINAL_DETAILS: Table[Predictions] = (
     Column(RATES, "sens / spec", 13),
-    Column(REFITTED_POINT, "fitted anew", 24),
+    Column(REFITTED_POINT, "refitted sens / spec", 24),
     Column(replace(SENSITIVITY_AT_CHANGE, blank=say_reference), "change of sens at spec", 23),
     Column(CALIBRATION_ERROR, "ECE", 5, ">"),
     Column(BRIER, "Brier", 5, ">"),
@@ -231,6 +238,7 @@ TERMINAL_DETAILS: Table[Predictions] = (
     Column(DISTINCT_SCORES, "scores", 8, ">"),
 )
 MARKDOWN: Table[Predictions] = as_table((SIZE, AUC, AUC_CHANGE, FLIPS, VERDICT, RATES, CALIBRATION_ERROR, BRIER))
+PAGE_SUMMARY: Table[Predictions] = as_page_table((VERDICT, SIZE, AUC, AUC_CHANGE, FLIPS))
 PAGE: Table[Predictions] = as_page_table(
     (SIZE, AUC, AUC_CHANGE, VERDICT, FLIPS, CORRECTIONS, P_CORRECT, LARGEST_CHANGE, MEAN_CHANGE)
 )

@@ -1,6 +1,6 @@
-"""What is found out about one artifact's answers, as frozen dataclasses: the `drift` part of bench.json.
+"""The figures of one artifact's predictions, as frozen dataclasses: the `drift` part of bench.json.
 
-docs/benchmarks.md explains each field. An interval of a change is paired: both models saw the same films.
+docs/benchmarks.md explains each field. Intervals of changes are paired: both models predicted the same images.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ PASS, FAIL, UNDECIDED = "pass", "fail", "not enough images"
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome and what it rests on. `low` and `high` are the limits of the change of AUC that were held to -margin.
+    """The outcome and its reason. `low` and `high` are the limits of the change of AUC, compared with -margin.
 
-    `images_needed` is None where `images` decided, and where the change lies so near -margin that no number helps.
+    `images_needed` is None if the verdict is decided, or if the change is so close to -margin that more images do not
+    help.
     """
 
     outcome: str
@@ -47,10 +48,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Flips:
-    """Films called otherwise than by the reference, with two exact McNemar tests.
+    """Images whose label differs from the reference's, with two exact McNemar tests.
 
-    `p_calls` asks whether as many went to positive as to negative, `p_correct` whether as many were corrected (wrong by
-    the reference, right now) as spoiled.
+    `spoiled` counts regressions (right by the reference, wrong now), `corrected` counts fixes (wrong by the reference,
+    right now). `p_correct` tests whether both are equally frequent. `p_calls` tests whether flips to positive and to
+    negative are equally frequent.
     """
 
     count: int
@@ -64,7 +66,7 @@ class Flips:
 
 @dataclass(frozen=True)
 class Change:
-    """An artifact against the reference, on the same films.
+    """An artifact compared with the reference on the same images.
 
     `auc` is AUC(artifact) - AUC(reference) with its paired DeLong interval; `largest` and `mean` are absolute changes
     of the positive class's probability; the others are changes of the figure of the same name.
@@ -84,9 +86,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Transfer:
-    """The operating point fitted anew (Youden) on the artifact's own scores of the split `fitted_on`, used here.
+    """The rates at a threshold refitted to the artifact by Youden's index, on its scores of the split `fitted_on`.
 
-    Where `fitted_on` is the measured split itself, the rates flatter.
+    The rates are optimistic if `fitted_on` is the measured split itself.
     """
 
     fitted_on: str
@@ -97,7 +99,7 @@ class Transfer:
 
 @dataclass(frozen=True)
 class SourceReport:
-    """The films of one source. What needs both classes, or a reference, is None without."""
+    """The images of one source. A figure is None if it needs both classes or a reference and lacks them."""
 
     positive_films: int
     negative_films: int
@@ -110,10 +112,11 @@ class SourceReport:
 
 @dataclass(frozen=True)
 class Localisation:
-    """Whether the heat map lies on the lesions of the positive films that have a mask.
+    """Whether the heat map lies on the lesions of the positive images that have a mask.
 
-    `hit_rate` is the part of films whose hottest cell the mask reaches into, `energy` the mean part of the map's sum
-    that lies on the mask; `chance_...` is what an even map would get. Changes are against `reference`, None for it.
+    `hit_rate` is the part of images whose hottest cell overlaps the mask. `energy` is the mean part of the map's sum
+    that lies on the mask. `chance_...` is the value of a uniform map. Changes are against `reference`, and None for the
+    reference itself.
     """
 
     films: int
@@ -129,7 +132,7 @@ class Localisation:
 
 @dataclass(frozen=True)
 class Typicality:
-    """How many films are found unlike the training films; `flips` are those that `reference` judges otherwise."""
+    """How many images are unlike the training images; `flips` counts those that `reference` judges differently."""
 
     untypical: int
     reference: str
@@ -138,7 +141,7 @@ class Typicality:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """An artifact's figures on the films; `change` is None for the reference. `scores` are in the films' order."""
+    """An artifact's figures; `change` is None for the reference. `scores` are in the order of the images."""
 
     auc: Interval
     accuracy: float
@@ -159,10 +162,10 @@ class DriftReport:
 
 @dataclass(frozen=True)
 class GalleryFilm:
-    """A film on which artifacts differ most. `margin` is how far the worst of them lies beyond the threshold.
+    """An image on which artifacts differ most. `margin` is how far the worst of them lies beyond the threshold.
 
-    It is positive where a call differs from the reference's and negative where all agree. `heatmaps` are 49 values by
-    rows, for each artifact that has them.
+    It is positive if a prediction differs from the reference's, and negative if all agree. `heatmaps` has 49 values by
+    rows for each artifact with a map.
     """
 
     film: str

@@ -1,4 +1,4 @@
-"""The figures of a published time, each declared once, and the tables in which every form shows them."""
+"""The figures of an estimated time, each declared once, and the tables in which every form shows them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _show_range(ends: tuple[float, float]) -> str:
 ABOUT = Figure[Estimate, float](
     "about",
     unit="ms",
-    meaning="Estimated time of one film",
+    meaning="Estimated time of one image",
     read=lambda found: found.p50_ms,
     show=phrases.format_number,
     csv=("estimated_p50_ms",),
@@ -24,7 +24,7 @@ ABOUT = Figure[Estimate, float](
 AT_LEAST = Figure[Estimate, float](
     "at least",
     unit="ms",
-    meaning="Lower end of the range that the time lies in",
+    meaning="Lower end of the range of the estimate",
     read=lambda found: found.low_ms,
     show=phrases.format_number,
     csv=("estimated_low_ms",),
@@ -32,7 +32,7 @@ AT_LEAST = Figure[Estimate, float](
 AT_MOST = Figure[Estimate, float](
     "at most",
     unit="ms",
-    meaning="Upper end of the range that the time lies in",
+    meaning="Upper end of the range of the estimate",
     read=lambda found: found.high_ms,
     show=phrases.format_number,
     csv=("estimated_high_ms",),
@@ -40,13 +40,13 @@ AT_MOST = Figure[Estimate, float](
 RANGE = Figure[Estimate, tuple[float, float]](
     "range",
     unit="ms",
-    meaning="Range that the time lies in",
+    meaning="Range of the estimate",
     read=lambda found: (found.low_ms, found.high_ms),
     show=_show_range,
 )
 SOURCE = Figure[Estimate, str](
     "by",
-    meaning="Who published the times that the estimate follows from",
+    meaning="Source of the published times behind the estimate",
     read=lambda found: found.source,
     show=str,
     csv=("estimated_source",),

@@ -1,4 +1,4 @@
-"""What the declaration of a figure is, and how it becomes a column of a table.
+"""How a figure is declared, and how it becomes a column of a table.
 
 A figure is declared once, in `drift_figures` or `timing_figures`: what it is called, in which unit, how it is read,
 formatted and explained. The tables of those modules say which figures every form of the report shows, in which order.
@@ -22,7 +22,7 @@ Value = TypeVar("Value")
 
 
 class Kind(Enum):
-    """What the text of a figure is, where that decides its look on the page."""
+    """The kind of text of a figure, which decides its look on the page."""
 
     NUMBER = "number"
     VERDICT = "verdict"
@@ -43,11 +43,11 @@ def _split(value: Any) -> Sequence[object]:
 class Figure(Generic[Source, Value]):
     """A figure of `Source`: an artifact's predictions on a device, its latency there, an estimate, or its heat maps.
 
-    `read` returns its value or None where it is not known, `show` the value as text, `blank` the text in place of a
-    value that is not known. `title` and `unit` are the head of its column, with `interval` it says that 95 % limits
-    follow the value; `meaning` explains it in a sentence. `csv` names the columns of the CSV that the value fills,
-    `split` returns what stands in them: by default an interval fills three (value, lower and upper limit), a tuple as
-    many as it has, all else one.
+    `read` returns the value, or None if it is unknown. `show` returns the value as text, `blank` the text for an
+    unknown value. `title` and `unit` head its column; with `interval` the head says that 95 % limits follow the value.
+    `meaning` explains the figure in a sentence. `csv` names the CSV columns that the value fills, and `split` returns
+    their contents. By default an interval fills three columns (value, lower and upper limit), a tuple one for each
+    item, and any other value one.
     """
 
     title: str
@@ -73,14 +73,14 @@ class Figure(Generic[Source, Value]):
         return self.blank(source) if value is None else self.show(value)
 
     def fields(self, source: Source) -> dict[str, object]:
-        """Return the value by the names of its CSV columns; empty where it is not known."""
+        """Return the value by the names of its CSV columns; empty if it is unknown."""
         value = self.read(source)
         return {} if value is None else dict(zip(self.csv, self.split(value), strict=True))
 
 
 @dataclass(frozen=True)
 class Column(Generic[Source]):
-    """A figure in a table under a title; `width` and `align` (`<` or `>`) are those of a terminal's table."""
+    """A figure in a table under a title; `width` and `align` (`<` or `>`) apply to a table of the terminal."""
 
     figure: Figure[Source, Any]
     title: str

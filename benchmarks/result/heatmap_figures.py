@@ -19,14 +19,14 @@ def _count_hits(found: Localisation) -> tuple[int, int] | None:
 
 HIT_RATE = Figure[Localisation, Interval](
     "hit rate",
-    meaning="Part of the films whose hottest cell meets the lesion",
+    meaning="Part of the images whose hottest cell overlaps the lesion",
     read=lambda found: found.hit_rate,
     show=phrases.format_interval,
     interval=True,
 )
 HITS_CHANGED = Figure[Localisation, tuple[int, int]](
     "hits lost / gained",
-    meaning="Films that only the reference hits, and those that only this artifact does",
+    meaning="Images that only the reference hits, and images that only this artifact hits",
     read=_count_hits,
     show=lambda counts: f"{counts[0]} / {counts[1]}",
     blank=lambda found: "reference",

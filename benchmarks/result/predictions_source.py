@@ -1,4 +1,4 @@
-"""What a figure of predictions is read from: an artifact with what it predicted on one device."""
+"""The source of a figure of predictions: an artifact with its predictions on one device."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Predictions:
-    """An artifact with what it predicted on one device; `drift` is None where it gave no predictions."""
+    """An artifact with its predictions on one device; `drift` is None if it gave none."""
 
     row: ArtifactResult
     drift: DriftReport | None
 
 
 def find_gap(predictions: Predictions) -> float | None:
-    """Return how far the probabilities are at most from those of the same file here; None without either."""
+    """Return the largest difference of a probability from the same file's here; None if either is missing."""
     here, there = predictions.row.drift, predictions.drift
     if here is None or there is None:
         return None
@@ -31,12 +31,12 @@ def find_gap(predictions: Predictions) -> float | None:
 
 
 def of_drift(read: Callable[[DriftReport], Value]) -> Callable[[Predictions], Value | None]:
-    """Return a reader of what is known of predictions; it gives None where there are none."""
+    """Return a reader of the drift report; it returns None without predictions."""
     return lambda source: None if source.drift is None else read(source.drift)
 
 
 def of_change(read: Callable[[Change], Value]) -> Callable[[Predictions], Value | None]:
-    """Return a reader of what changed from the reference; it gives None for the reference itself."""
+    """Return a reader of the change from the reference; it returns None for the reference itself."""
 
     def read_change(source: Predictions) -> Value | None:
         change = None if source.drift is None else source.drift.change
@@ -46,17 +46,17 @@ def of_change(read: Callable[[Change], Value]) -> Callable[[Predictions], Value 
 
 
 def count_flips(source: Predictions) -> tuple[int, int] | None:
-    """Return how many films flip, of how many."""
+    """Return the number of flips and the number of images."""
     if source.drift is None or source.drift.change is None:
         return None
     return source.drift.change.flips.count, len(source.drift.scores)
 
 
 def say_failed(source: Predictions) -> str:
-    """Return what stands for a figure of an artifact that gave no predictions."""
+    """Return the text for a figure of an artifact that gave no predictions."""
     return "failed"
 
 
 def say_reference(source: Predictions) -> str:
-    """Return what stands for a change where the artifact is the reference."""
+    """Return the text for the change of the reference itself."""
     return "" if source.drift is None else "reference"

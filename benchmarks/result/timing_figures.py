@@ -11,7 +11,7 @@ from cxr_edge.benchmarks.result.device_summary import UNKNOWN, State
 from cxr_edge.benchmarks.result.figures import Column, Figure, Table, as_page_table, as_table
 from cxr_edge.metrics.intervals import Interval
 
-__all__ = ["CSV", "JUNIT", "MARKDOWN", "MARKDOWN_RAN", "PAGE", "PAGE_RAN", "TERMINAL"]
+__all__ = ["CSV", "JUNIT", "MARKDOWN", "MARKDOWN_RAN", "PAGE", "PAGE_RAN", "SUMMARY", "TERMINAL"]
 
 
 def _of_state(read: Callable[[State], str]) -> Callable[[LatencyReport], str | None]:
@@ -31,14 +31,14 @@ def _rounded(value: float) -> str:
 
 
 def _read_throughput(item: LatencyReport) -> tuple[float, int] | None:
-    """Return films per second, and how many were taken at once; None for a format with a batch of one."""
+    """Return images per second and the batch size; None for a format with a batch of one."""
     return None if item.films_per_s is None else (item.films_per_s, item.batch)
 
 
 P50 = Figure[LatencyReport, Interval](
     "p50",
     unit="ms",
-    meaning="Median time of one film over all timed runs, bootstrapped over turns and their runs",
+    meaning="Median time of one image over all timed runs, bootstrapped over turns and their runs",
     read=lambda item: item.p50,
     show=phrases.format_times,
     csv=("p50_ms", "p50_low_ms", "p50_high_ms"),
@@ -47,21 +47,21 @@ P50 = Figure[LatencyReport, Interval](
 P90 = dataclasses.replace(
     P50,
     title="p90",
-    meaning="Time of one film that 90 % of all timed runs keep",
+    meaning="90 % of all timed runs take at most this time for one image",
     read=lambda item: item.p90,
     csv=("p90_ms", "p90_low_ms", "p90_high_ms"),
 )
 P99 = dataclasses.replace(
     P50,
     title="p99",
-    meaning="Time of one film that 99 % of all timed runs keep",
+    meaning="99 % of all timed runs take at most this time for one image",
     read=lambda item: item.p99,
     csv=("p99_ms", "p99_low_ms", "p99_high_ms"),
 )
 PERCENTILES = Figure[LatencyReport, tuple[float, ...]](
     "p50 / p90 / p99",
     unit="ms",
-    meaning="Time of one film that 50, 90 and 99 % of all timed runs keep",
+    meaning="50, 90 and 99 % of all timed runs take at most this time for one image",
     read=lambda item: (item.p50_ms, item.p90_ms, item.p99_ms),
     show=lambda times: " / ".join(phrases.format_number(value) for value in times),
 )
@@ -84,21 +84,21 @@ LOAD = Figure[LatencyReport, float](
 FIRST = Figure[LatencyReport, float](
     "first",
     unit="ms",
-    meaning="Time of the first film, the median over the turns",
+    meaning="Time of the first image, the median over the turns",
     read=lambda item: item.first_ms,
     show=phrases.format_number,
     csv=("first_ms",),
 )
 BATCH = Figure[LatencyReport, int](
     "batch",
-    meaning="How many films are taken at once for the throughput",
+    meaning="How many images are predicted at once for the throughput",
     read=lambda item: item.batch,
     show=str,
     csv=("batch",),
 )
 THROUGHPUT = Figure[LatencyReport, tuple[float, int]](
-    "films/s at batch",
-    meaning="Films per second where a format takes several at once, and how many",
+    "images/s at batch",
+    meaning="Images per second in batches, and the size of a batch, for formats that allow batches",
     read=_read_throughput,
     show=lambda found: f"{phrases.format_number(found[0])} at {found[1]}",
     csv=("films_per_s",),
@@ -107,7 +107,7 @@ THROUGHPUT = Figure[LatencyReport, tuple[float, int]](
 PEAK = Figure[LatencyReport, float](
     "peak",
     unit="MiB",
-    meaning="Peak memory of a fresh process, the largest of the turns",
+    meaning="Peak memory of a new process, the largest of the turns",
     read=lambda item: item.peak_mib,
     show=_rounded,
     csv=("peak_mib",),
@@ -136,7 +136,7 @@ LIBRARY = Figure[LatencyReport, str](
 )
 DELEGATE = Figure[LatencyReport, str](
     "delegate or provider",
-    meaning="What the runtime hands operations to",
+    meaning="The part of the runtime that runs the operations",
     read=lambda item: item.delegate,
     show=str,
     csv=("delegate",),
@@ -165,7 +165,7 @@ CORES = Figure[LatencyReport, str](
 )
 GOVERNOR = Figure[LatencyReport, str](
     "governor",
-    meaning="The system's rule for the clock",
+    meaning="The system's rule that sets the clock",
     read=_of_state(lambda state: state.governor),
     show=str,
     blank=_say_unknown,
@@ -191,7 +191,7 @@ TEMPERATURE = Figure[LatencyReport, str](
 )
 THROTTLING = Figure[LatencyReport, str](
     "throttling",
-    meaning="What a Raspberry Pi's firmware tells of throttling",
+    meaning="What the firmware of a Raspberry Pi reports about throttling",
     read=_of_state(lambda state: state.throttling),
     show=str,
     blank=_say_unknown,
@@ -206,9 +206,22 @@ STATE = Figure[LatencyReport, State](
 
 _STATES = (CORES, GOVERNOR, CLOCK, TEMPERATURE, THROTTLING)
 
+MEDIAN = dataclasses.replace(
+    P50,
+    meaning="Median time of one image over all timed runs",
+    show=lambda time: phrases.format_number(time.value),
+    interval=False,
+)
+
+# The time comes first: a summary repeats it for each device on which artifacts were timed.
+SUMMARY: Table[LatencyReport] = (
+    Column(MEDIAN, "p50 ms", 10, ">"),
+    Column(PEAK, "MiB", 4, ">"),
+)
 TERMINAL: Table[LatencyReport] = (
     Column(PERCENTILES, "p50 / p90 / p99 ms", 18),
-    Column(PEAK, "MiB", 4, ">"),
+    Column(PEAK, "peak MiB", 8, ">"),
+    Column(RUNS, "runs", 6, ">"),
 )
 MARKDOWN: Table[LatencyReport] = as_table((P50, P90, P99, LOAD, THROUGHPUT, PEAK, RUNS))
 MARKDOWN_RAN: Table[LatencyReport] = (
@@ -222,7 +235,7 @@ JUNIT: Table[LatencyReport] = (
     Column(P50, "p50"),
     Column(P90, "p90"),
     Column(P99, "p99"),
-    Column(THROUGHPUT, "films/s"),
+    Column(THROUGHPUT, "images/s"),
     Column(RAN_ON, ""),
     Column(STATE, ""),
 )

@@ -1,4 +1,4 @@
-"""The commands that measure, and read what was measured: bench, devices, report. Parse, call, print."""
+"""The commands `bench`, `devices` and `report`: parse the arguments, call, print."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ __all__ = ["bench", "devices", "report"]
 @click.option("--specificity", default=0.90, show_default=True, help="Compare sensitivities at this specificity.")
 @click.option("--budget", type=PATH, metavar="FILE", help="Limits as JSON; the exit code is 3 if one is missed.")
 @click.option("--no-pictures", is_flag=True, help="Leave the images out of the page.")
+@click.option("--verbose", is_flag=True, help="Print every figure and the reason of every verdict.")
 @AS_JSON
 def bench(
     bundle: Path | None,
@@ -47,12 +48,13 @@ def bench(
     specificity: float,
     budget: Path | None,
     no_pictures: bool,
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Measure drift, latency, size and memory of every artifact of a BUNDLE against the Keras model.
 
-    Without BUNDLE, what export last wrote for the default bundle is measured. The report is written as JSON, HTML, CSV,
-    Markdown and JUnit XML.
+    Prints a table, a line for each verdict, and which artifact to ship. Writes the whole report as HTML, JSON, CSV,
+    Markdown and JUnit XML. Without BUNDLE, it measures what export last wrote for the default bundle.
 
     \b
     Examples:
@@ -63,6 +65,7 @@ def bench(
     """
     from cxr_edge.benchmarks import api, run
     from cxr_edge.benchmarks.report import report_files
+    from cxr_edge.benchmarks.report.report_files import HTML_NAME
     from cxr_edge.benchmarks.result import budget_check
     from cxr_edge.benchmarks.result.bench_result import BenchOptions
     from cxr_edge.errors import BudgetMissedError
@@ -82,9 +85,13 @@ def bench(
         options = dataclasses.replace(options, **run.STRICT)
     out = out or _name_report(opened)
     result, written = api.bench_and_write(opened, data, options, limits, out, resume=resume, pictures=not no_pictures)
-    click.echo(json.dumps(result.to_json(), indent=2) if as_json else report_files.table(result))
-    for path in written:
-        click.echo(f"wrote {path}", err=True)
+    if as_json:
+        click.echo(json.dumps(result.to_json(), indent=2))
+    else:
+        click.echo(report_files.details(result) if verbose else report_files.summary(result, out / HTML_NAME))
+    if as_json or verbose:
+        for path in written:
+            click.echo(f"wrote {path}", err=True)
     if result.budget is not None and result.budget.misses:
         raise BudgetMissedError(f"{budget}: the budget is not met: {budget_check.describe(result.budget)}")
 
@@ -92,7 +99,7 @@ def bench(
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def devices(as_json: bool) -> None:
-    """List the devices that bench can measure on from here, and what the others lack.
+    """List the devices that bench can use from this machine, and what the others lack.
 
     \b
     Examples:
@@ -118,9 +125,10 @@ def report() -> None:
 @report.command()
 @click.argument("a", type=PATH)
 @click.argument("b", type=PATH)
+@click.option("--verbose", is_flag=True, help="Print every figure and what the intervals mean.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
-def compare(a: Path, b: Path, as_json: bool) -> None:
-    """Set two bench results side by side and say which differences exceed the noise.
+def compare(a: Path, b: Path, verbose: bool, as_json: bool) -> None:
+    """Compare two bench results and say which differences exceed the noise.
 
     A and B are folders that bench wrote, or their bench.json.
 
@@ -133,7 +141,11 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     from cxr_edge.benchmarks.report import report_files as results
 
     found = comparing.compare(results.read(a), results.read(b))
-    click.echo(json.dumps(found.to_json(), indent=2) if as_json else comparison.describe(found, str(a), str(b)))
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        form = comparison.describe if verbose else comparison.summarise
+        click.echo(form(found, str(a), str(b)))
 
 
 def _name_report(bundle: Bundle) -> Path:

@@ -117,7 +117,7 @@ def test_bench_scores_are_those_of_the_runtime_in_this_process(
 def test_bench_result_is_written_and_read_back(result: BenchResult, tmp_path: Path) -> None:
     written = report_files.write(result, tmp_path)
     assert report_files.read(written[0]) == result
-    assert max(len(line) for line in report_files.table(result).splitlines()) <= 120
+    assert max(len(line) for line in report_files.details(result).splitlines()) <= 120
 
 
 def _drift(result: BenchResult, name: str) -> DriftReport:
@@ -143,7 +143,9 @@ def test_bench_fits_the_threshold_of_each_artifact_anew_on_val(
 def test_bench_fits_on_the_measured_films_where_there_are_no_others(copy: Copy, films: Dataset) -> None:
     found = run.run(copy(FLOAT, INT8), films.select(split="test"), QUICK, out=None)
     assert _drift(found, INT8).transfer.fitted_on == "test"
-    assert "(these films themselves, so the rates flatter)" in " ".join(report_files.table(found).split())
+    assert "(these are the measured images, so the rates are optimistic)" in " ".join(
+        report_files.details(found).split()
+    )
 
 
 def test_bench_sets_heat_maps_against_the_masks_and_the_float_artifacts_maps(result: BenchResult) -> None:
@@ -183,6 +185,10 @@ def test_bench_command_ends_with_3_and_names_each_miss(copy: Copy, tmp_path: Pat
     assert shown.exit_code == 3, shown.output
     assert "the budget is not met: model_float32.tflite: 9.3" in shown.output
     assert f"{INT8}: p50" not in shown.output
+    lines = shown.stdout.splitlines()
+    assert len(lines) <= 24
+    assert "budget: missed by model_float32.tflite" in lines
+    assert f"report: {tmp_path / 'out' / 'bench.html'} (all figures here: --verbose)" in lines
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         *("bench.csv", "bench.html", "bench.json", "bench.md", "bench.xml")
     ]
@@ -198,7 +204,7 @@ def test_bench_says_so_when_the_reference_is_not_keras(copy: Copy, films: Datase
     found = run.run(copy(FLOAT, INT8), films, QUICK, out=None)
     assert found.reference == FLOAT
     assert any("not the float Keras model" in text for text in found.warnings)
-    assert "model_float32.tflite, not the float Keras model" in " ".join(report_files.table(found).split())
+    assert "model_float32.tflite, not the float Keras model" in " ".join(report_files.details(found).split())
 
 
 def test_bench_makes_a_broken_artifact_a_row_with_its_reason(copy: Copy, films: Dataset) -> None:
@@ -218,7 +224,7 @@ def test_bench_makes_a_changed_artifact_a_row_with_its_reason(copy: Copy, films:
 
 
 def test_bench_fails_when_no_reference_runs(copy: Copy, films: Dataset) -> None:
-    with pytest.raises(RuntimeFailure, match=f"nothing to compare with runs: {FLOAT}"):
+    with pytest.raises(RuntimeFailure, match=f"no reference runs: {FLOAT}"):
         run.run(copy(INT8, broken={FLOAT: b"not a model"}), films, QUICK, out=None)
 
 

@@ -1,1 +1,1 @@
-"""A Raspberry Pi in emulation: its userland, its packages, and the device made of them."""
+"""An emulated Raspberry Pi: its packages, its userland, and the device."""

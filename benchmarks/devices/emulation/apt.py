@@ -1,4 +1,4 @@
-"""Debian packages, fetched and unpacked by an apt state of our own: nothing is installed, no setting is changed."""
+"""Fetch and unpack Debian packages with a separate apt state: nothing is installed, no setting is changed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Architectures: arm64 {host}
 
 
 def unpack(folder: Path, packages: Sequence[str]) -> Path:
-    """Return a folder below `folder` that holds this machine's own Debian `packages`, unpacked and not installed.
+    """Unpack Debian `packages` for this machine into a folder below `folder`, and return that folder.
 
     A package may name its suite, as in `mesa-vulkan-drivers/bookworm-backports`. Raises DeviceError, OutputError.
     """
@@ -126,7 +126,7 @@ def _os_release() -> dict[str, str]:
 
 
 def run(command: Sequence[str], doing: str, folder: Path | None = None) -> str:
-    """Run `command` and return its stdout. Raises DeviceError with what it complained of."""
+    """Run `command` and return its stdout. Raises DeviceError with its error message."""
     environment = os.environ | {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     try:
         done = subprocess.run(

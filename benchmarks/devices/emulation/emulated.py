@@ -1,7 +1,7 @@
-"""`pi-emulated`: the artifacts run by the instructions of a Raspberry Pi's processor, on this machine.
+"""`pi-emulated`: run artifacts on this machine with the instructions of a Raspberry Pi's processor.
 
-What they answer is real, to the rounding of the Arm kernels. How long it takes is not: an emulator's time says nothing
-of a Pi, so it is withheld.
+The predictions are real, including the rounding of the Arm kernels. The times are not those of a Pi, so the device
+gives no latencies.
 """
 
 from __future__ import annotations
@@ -48,22 +48,22 @@ class EmulatedDevice:
     def refuse(self, artifact: Artifact) -> str | None:
         """Return why the artifact does not run there."""
         if artifact.format == "keras":
-            return "TensorFlow is not part of what runs on a Pi"
+            return "a Pi does not run TensorFlow"
         if artifact.format == "onnx" and not self._has_onnx:
             return "ONNX Runtime was not installed here when the arm64 userland was made; type: pip install onnxruntime"
         return None
 
     def ask(self, request: Mapping[str, Any], *, name: str) -> dict[str, Any]:
-        """See `Device`; on one thread, for a busy second one under emulation only slows the first."""
+        """See `Device`. It uses one thread, because a second one slows emulation."""
         return worker_client.ask({**request, "threads": 1}, name=name, command=self._command, timeout_s=_TIMEOUT_S)
 
     def close(self) -> None:
-        """See `Device`; the userland stays for the next time."""
+        """See `Device`. The userland stays for the next run."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def open(text: str, options: DeviceOptions) -> EmulatedDevice:
-    """Return the emulated processor, an a72 where none is named. Raises UsageError, DeviceError."""
+    """Return the emulated processor, by default an a72. Raises UsageError, DeviceError."""
     cpu = text.partition(":")[2] or "a72"
     if cpu not in userland.CPUS:
         raise UsageError(f"device '{text}': choose from: {', '.join(f'pi-emulated:{name}' for name in userland.CPUS)}")

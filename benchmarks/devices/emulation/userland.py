@@ -1,8 +1,8 @@
-"""An arm64 Linux with Python, numpy and the runtimes, run by qemu-user on a machine that has no Arm processor.
+"""An arm64 Linux with Python, numpy and the runtimes, which qemu-user runs on a machine without an Arm processor.
 
-It is put together once, in a folder of its own, from Debian's packages and the libraries' wheels: nothing is installed
-on the system, no root is needed, and the system's own apt state is only read. The libraries have the versions that are
-installed here, so that a difference in scores comes from the processor and not from a release.
+It is built once, in its own folder, from Debian's packages and the libraries' wheels. Nothing is installed on the
+system, root is not needed, and the system's apt state is only read. The libraries have the versions that are installed
+here, so a difference in scores comes from the processor and not from a release.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _PACKAGES = (
 )
 _WHEELS = ("numpy", "pillow", "click", "ai-edge-litert")
 _OPTIONAL_WHEELS = ("onnxruntime",)
-# pip takes a platform at its word: manylinux_2_28 alone would leave out the wheels for older systems.
+# pip matches platform tags exactly: manylinux_2_28 alone would leave out the wheels for older systems.
 _PLATFORMS = tuple(f"manylinux{age}_aarch64" for age in ("_2_28", "_2_27", "_2_26", "_2_17", "2014"))
 
 _PYTHON = Path("root/usr/bin/python3.11")
@@ -60,7 +60,7 @@ _STEP_TIMEOUT_S = 900.0
 
 @dataclass(frozen=True)
 class Userland:
-    """A finished userland. `versions` has what it is made of: qemu, Debian's Python and libc, and the libraries."""
+    """A finished userland. `versions` has the versions of qemu, Debian's Python and libc, and the libraries."""
 
     folder: Path
     versions: dict[str, str]
@@ -68,8 +68,8 @@ class Userland:
     def python(self, cpu: str, *, path: Sequence[Path] = ()) -> list[str]:
         """Return the start of a command line that runs the emulated Python on `cpu`, a key of CPUS.
 
-        `path` are folders or zip files that it imports from before its own libraries. What is not inside the userland
-        it sees as the host does. Raises DeviceError for a processor that is not known.
+        `path` has folders or zip files that Python imports from before its own libraries. It sees the host's files,
+        except for those inside the userland. Raises DeviceError for a processor that is not known.
         """
         if cpu not in CPUS:
             raise DeviceError(f"processor '{cpu}' cannot be emulated; choose from: {', '.join(CPUS)}")
@@ -100,9 +100,9 @@ def find(folder: Path | None = None) -> Userland | None:
 
 
 def prepare(folder: Path | None = None) -> Userland:
-    """Return the userland, made beforehand if it is not there: about 150 MB are fetched, 250 MB are kept.
+    """Return the userland, and make it first if needed: this fetches about 150 MB and keeps 250 MB.
 
-    `folder` takes the place of the user's cache. Raises DeviceError that names what is missing, OutputError.
+    `folder` replaces the user's cache. Raises DeviceError that names what is missing, OutputError.
     """
     target = _target(folder)
     ready = find(folder)
@@ -128,7 +128,7 @@ def _target(folder: Path | None) -> Path:
 
 
 def _pins() -> list[str]:
-    """Return the wheels of the core, and of ONNX Runtime where it is installed, at the versions installed here."""
+    """Return the wheels of the core and, if it is installed, of ONNX Runtime, at the versions installed here."""
     pins = []
     for name in (*_WHEELS, *_OPTIONAL_WHEELS):
         try:
@@ -181,7 +181,7 @@ def _unpack(package: Path, staged: Path) -> None:
 
 
 def _install_wheels(site: Path, work: Path) -> None:
-    # What the named wheels need in turn comes at the versions installed here, too.
+    # The dependencies of these wheels have the versions that are installed here, too.
     installed = {item.metadata["Name"]: item.version for item in importlib.metadata.distributions()}
     files.write_text(
         work / "constraints.txt",
@@ -195,7 +195,7 @@ def _install_wheels(site: Path, work: Path) -> None:
 
 
 def _try_out(staged: Path) -> dict[str, str]:
-    """Import everything once, which proves that it runs and leaves the compiled modules; return the versions."""
+    """Import everything once, to check that it runs and to compile the modules; return the versions."""
     shown = apt.run([str(staged / _EMULATOR), "--version"], "starting qemu")
     found = re.search(r"version (\d+)(\S*)", shown)
     if found is None or int(found[1]) < _LOWEST_QEMU:

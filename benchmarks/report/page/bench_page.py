@@ -1,14 +1,21 @@
-"""The report as one HTML page that loads nothing: style, plots and pictures are inside, and there is no script."""
+"""The report as one HTML page that loads nothing: it contains its style, plots and pictures, and no script."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
 from cxr_edge.benchmarks.drift.gallery import Pictures
-from cxr_edge.benchmarks.report.page import device_sections, drift_plots, drift_sections, gallery_section, marks, plots
+from cxr_edge.benchmarks.report.page import (
+    device_sections,
+    drift_plots,
+    drift_sections,
+    gallery_section,
+    marks,
+    plots,
+    summary_section,
+)
 from cxr_edge.benchmarks.result import phrases
 from cxr_edge.benchmarks.result.bench_result import ArtifactResult, BenchResult
-from cxr_edge.benchmarks.result.drift_result import FAIL, PASS
 from cxr_edge.metrics.intervals import Interval
 from cxr_edge.report.html import document, figure, section
 from cxr_edge.report.svg import element, text
@@ -18,7 +25,7 @@ __all__ = ["render"]
 
 
 def render(result: BenchResult, pictures: Mapping[str, Pictures]) -> str:
-    """Return the page. Every name in the result is shown as text, whatever characters it has."""
+    """Return the page. Names in the result are escaped, so they are always shown as text."""
     title = f"Benchmark of {result.model.name}"
     body = "\n".join([_header(result, title), *_sections(result, pictures), element("footer", _footer(result))])
     return document(title, body)
@@ -29,41 +36,26 @@ def _header(result: BenchResult, title: str) -> str:
         f"{phrases.describe_films(result)}. Measured {result.started[:16].replace('T', ' ')} UTC in "
         f"{result.duration_s:.0f} s."
     )
-    warnings = element("ul", *(element("li", text(f"Warning: {item}")) for item in result.warnings), class_="warnings")
     return element(
         "header",
         element("h1", text(title)),
         element("p", text(RESEARCH_ONLY), class_="research"),
         element("p", text(facts)),
-        _budget(result),
-        warnings if result.warnings else "",
-    )
-
-
-def _budget(result: BenchResult) -> str:
-    if result.budget is None:
-        return ""
-    limits = ", ".join(f"{name} {limit:g}" for name, limit in result.budget.limits.items())
-    held = ", ".join(result.budget.artifacts)
-    if not result.budget.misses:
-        return element("p", marks.badge(PASS), text(f" Budget ({limits}) met by {held}."))
-    missed = (element("li", text(f"{miss.artifact}: {miss.fact}")) for miss in result.budget.misses)
-    return element("p", marks.badge(FAIL), text(f" Budget ({limits}) missed.")) + element(
-        "ul", *missed, class_="failures"
     )
 
 
 def _sections(result: BenchResult, pictures: Mapping[str, Pictures]) -> Iterator[str]:
+    yield summary_section.show_summary(result)
     yield drift_sections.show_drift(result)
     yield drift_sections.show_operating_points(result)
     yield device_sections.show_latency(result)
     yield from device_sections.show_elsewhere(result)
-    # One device and thread count for all: times of two would be no comparison of artifacts.
+    # Times of two devices or thread counts would not compare the artifacts.
     timed = [item for row in result.artifacts for item in row.latencies]
     place = (timed[0].device, timed[0].threads) if timed else None
     where = f", {phrases.name_threads(*place)}" if place else ""
     panels = (
-        ("ROC: the reference's 95 % band, and operating points with Wilson's intervals", drift_plots.draw_roc(result)),
+        ("ROC with the reference's 95 % band; operating points with Wilson's intervals", drift_plots.draw_roc(result)),
         ("Latency: every run; lines at p50, p90, p99", plots.draw_latency(result)),
         (f"AUC against latency{where}", plots.draw_cost(result, _p90_at(place), "ms at p90, logarithmic")),
         ("AUC against size", plots.draw_cost(result, _size_mb, "MB of file, logarithmic")),
@@ -85,7 +77,7 @@ def _legend(result: BenchResult) -> str:
 
 def _footer(result: BenchResult) -> str:
     return element(
-        "p", text(f"{RESEARCH_ONLY} Written by cxr-edge {result.version}; bench.json beside it has every run.")
+        "p", text(f"{RESEARCH_ONLY} Written by cxr-edge {result.version}; bench.json in the same folder has every run.")
     )
 
 

@@ -1,4 +1,4 @@
-"""The sections of the page that are about devices: latencies and what really ran, other devices, the device card.
+"""The sections of the page about devices: latencies, what ran, other devices, the device card.
 
 Each kind of figure, measured, emulated or estimated, has tables of its own.
 """
@@ -24,13 +24,13 @@ _PLACES: Sequence[tuple[str, Callable[[LatencyReport], str]]] = (
 )
 
 _TIMES = (
-    "One film, pixels in to probabilities out, on films of the set, in fresh processes that take turns; intervals are "
-    "bootstrapped over turns and their runs. First, load and import are medians over the turns. Films/s is for several "
-    "films at once, where a format takes them. Increase is peak memory above that of an idle Python."
+    "The time of one image, from pixels to probabilities, in new processes that take turns. Intervals are bootstrapped "
+    "over turns and their runs. First, load and import are medians over the turns. Images/s is the rate for several "
+    "images at once, for formats that allow it. Increase is the peak memory above that of an idle Python."
 )
 _RAN = (
-    "What really ran: coverage is the share of the graph's operations that the delegate or provider took. Cores, "
-    "governor, clock, temperature and throttling are as the system told them at the end of each turn."
+    "What ran: coverage is the share of the graph's operations that the delegate or provider ran. The system reported "
+    "cores, governor, clock, temperature and throttling at the end of each turn."
 )
 
 
@@ -47,7 +47,7 @@ def show_latency(result: BenchResult) -> str:
 
 
 def show_elsewhere(result: BenchResult) -> Iterator[str]:
-    """Yield a section for each other device: drift of the answers there, or the estimate, and what is withheld."""
+    """Yield a section for each other device: the drift there, or the estimate, and what is withheld."""
     for place in device_summary.group(result):
         reasons = (
             element("li", text(reason[0].upper() + reason[1:] + ".")) for reason in device_summary.explain(place)
@@ -62,7 +62,7 @@ def show_elsewhere(result: BenchResult) -> Iterator[str]:
 
 
 def show_card(result: BenchResult) -> str:
-    """Return what the run was made with: the machine here, the devices, the bundle and the data."""
+    """Return what the run used: this machine, the devices, the bundle and the data."""
     machine, options, model = result.machine, result.options, result.model
     devices = dict.fromkeys(
         [(item.device, item.kind, item.identity) for row in result.artifacts for item in row.latencies]
@@ -72,7 +72,7 @@ def show_card(result: BenchResult) -> str:
     memory = f"{machine.memory_mib / 1024:.1f} GiB" if machine.memory_mib is not None else "unknown"
     facts = {
         "Processor": f"{machine.cpu_model} ({machine.architecture}), {machine.usable_cores} of {machine.cores} cores",
-        "Instructions": ", ".join(machine.cpu_features) or "none of those that matter here",
+        "Instructions": ", ".join(machine.cpu_features) or "none that speeds up 8-bit arithmetic",
         "Board": machine.board or "",
         "Frequency governor": machine.governor or device_summary.UNKNOWN,
         "Memory": memory,
@@ -81,8 +81,8 @@ def show_card(result: BenchResult) -> str:
         **{f"Device {device}": f"{kind}: {identity}" for device, kind, identity in devices},
         "Bundle": f"{model.name} ({model.architecture}), labels {', '.join(model.labels)}",
         "Data": f"{result.data.name}, SHA-256 {result.data.fingerprint[:16]}…",
-        "Effort": f"at least {options.min_runs} runs and {options.min_time_s:g} s an artifact, "
-        f"after {options.warmup_runs} to warm up; seed {options.seed}",
+        "Effort": f"at least {options.min_runs} runs and {options.min_time_s:g} s for each artifact, "
+        f"after {options.warmup_runs} warm-up runs; seed {options.seed}",
     }
     entries = (element("dt", text(key)) + element("dd", text(value)) for key, value in facts.items() if value)
     return section("Device and bundle", element("dl", *entries, class_="card"))
@@ -93,8 +93,8 @@ def _drift_table(place: Place, result: BenchResult) -> str:
     if not rows:
         return ""
     explanation = (
-        f"All films were answered there too. Changes are against {result.reference} as it ran here; the last column is "
-        "the largest difference of a probability from the same file's here."
+        f"The artifacts predicted all images there too. Changes are against {result.reference} on this machine. The "
+        "last column is the largest difference of a probability from that of the same file on this machine."
     )
     return note(explanation) + marks.table(drift_figures.PAGE_ELSEWHERE, rows)
 

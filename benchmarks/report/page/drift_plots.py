@@ -1,4 +1,4 @@
-"""The plots of the page that are about answers: ROC overlay, changes of AUC against the margin, a film's scores."""
+"""Plots of predictions: ROC curves, changes of AUC against the margin, and the scores of one image."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def draw_changes(result: BenchResult) -> str:
 
 
 def draw_scores(scores: Sequence[tuple[ArtifactResult, float]], threshold: float) -> str:
-    """Return a strip from 0 to 1 with each artifact's score of one film and the threshold."""
+    """Return a strip from 0 to 1 with each artifact's score of one image and the threshold."""
     across = Axis(0, 1, 8, 352, ())
     parts = [
         element("line", x1=8, x2=352, y1=14, y2=14, class_="grid"),

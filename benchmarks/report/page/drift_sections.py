@@ -1,11 +1,11 @@
-"""The sections of the page that are about answers: verdicts, operating points, sources, heat maps."""
+"""The sections of the page about predictions: verdicts, operating points, sources, heat maps."""
 
 from __future__ import annotations
 
 from cxr_edge.benchmarks.report.page import drift_plots, marks
 from cxr_edge.benchmarks.result import drift_figures, heatmap_figures, phrases
 from cxr_edge.benchmarks.result.bench_result import BenchResult
-from cxr_edge.benchmarks.result.drift_result import SourceReport
+from cxr_edge.benchmarks.result.drift_result import FAIL, PASS, UNDECIDED, SourceReport
 from cxr_edge.benchmarks.result.predictions_source import Predictions
 from cxr_edge.report.html import figure, lay_out, note, section
 from cxr_edge.report.svg import element, text
@@ -13,10 +13,11 @@ from cxr_edge.report.svg import element, text
 __all__ = ["show_drift", "show_localisation", "show_operating_points", "show_sources"]
 
 _CALIBRATION = (
-    "ECE is the calibration error in 10 bins of equal mass, Brier the mean squared error of the probability. "
-    "Distinct scores and tied pairs, a positive and a negative film of one score, tell how coarse the scores are. "
-    "Untypical films are over the limit of typicality, otherwise those that the float artifact judges otherwise. "
-    "Intervals of sensitivities and of ECE are bootstrapped within the classes."
+    "ECE is the calibration error in 10 bins of equal size. Brier is the mean squared error of the probability. "
+    "Distinct scores and tied pairs show how coarse the scores are; a tied pair is a positive and a negative image of "
+    "equal score. An unusual image exceeds the limit of the out-of-distribution score. Changed images are those for "
+    "which the float artifact says the opposite. The intervals of sensitivities and of ECE are bootstrapped within the "
+    "classes."
 )
 
 
@@ -24,18 +25,19 @@ def show_drift(result: BenchResult) -> str:
     """Return the verdicts: a plot of the changes against the margin, a table, and each reason in words."""
     margin, model = result.options.margin, result.model
     explanation = (
-        f"Changes are against {result.reference} on the same films. The verdict is on a loss of AUC of {margin:g}: "
-        "pass where the 95 % interval of the change (paired DeLong) rules it out, fail where it shows it, and else "
-        f"the films are too few to tell. A flip is a film called otherwise at the threshold {model.threshold:.3f} for "
-        f"{model.positive}; spoiled ones the reference had right. McNemar's exact test asks whether as many were "
-        "corrected as spoiled; the other changes are of the probability."
+        f"Every artifact is compared with {result.reference} on the same images. The verdict asks whether AUC falls by "
+        f"{margin:g} or more: {PASS} if the 95 % interval of the change (paired DeLong) rules this out, {FAIL} if the "
+        f"interval shows it, {UNDECIDED} otherwise. A flip is an image whose label differs from the reference's at the "
+        f"threshold {model.threshold:.3f} for {model.positive}. A regression is a flip from right to wrong, a fix from "
+        "wrong to right. McNemar's exact test asks whether regressions and fixes are equally frequent. The largest and "
+        "mean changes are of the probability."
     )
     reasons = (
         element("li", marks.badge(outcome), " ", element("b", text(row.name)), text(f": {reason}"))
         for row, outcome, reason in phrases.explain_verdicts(result)
     )
     return section(
-        "Drift: may an artifact stand in for the reference?",
+        "Drift: can an artifact replace the reference?",
         note(explanation),
         element(
             "div",
@@ -66,22 +68,22 @@ def _explain_points(result: BenchResult) -> str:
     fitted = next(row.drift.transfer.fitted_on for row in result.artifacts if row.drift is not None)
     flatters = ""
     if fitted == result.data.split:
-        flatters = " These are the measured films themselves, so the refitted rates flatter."
+        flatters = " These are the measured images themselves, so the refitted rates are optimistic."
     return (
-        f"Old: at the bundle's threshold {result.model.threshold:.3f}, which was chosen on the float model. Refitted: "
-        f"at a threshold chosen for each artifact, with the largest sensitivity + specificity on the split {fitted}."
-        f"{flatters} Where only the refitted rates are those of the reference, the artifact needs a threshold of its "
-        "own."
+        f"Old: at the bundle's threshold {result.model.threshold:.3f}, which was chosen for the float model. Refitted: "
+        "at a threshold chosen for each artifact, with the largest sensitivity + specificity on the split "
+        f"{fitted}.{flatters} If only the refitted rates equal those of the reference, the artifact needs its own "
+        "threshold."
     )
 
 
 def show_sources(result: BenchResult) -> str:
-    """Return AUC, flips and rates within each source, so that a shortcut shows; empty for films of one source."""
+    """Return AUC, flips and rates within each source, which reveal a shortcut; empty for images of one source."""
     rows = [(row, row.drift) for row in result.artifacts if row.drift is not None]
     if not rows or len(rows[0][1].sources) < 2:
         return ""
     sources = rows[0][1].sources
-    heads = [f"{name} ({part.positive_films} + {part.negative_films} films)" for name, part in sources.items()]
+    heads = [f"{name} ({part.positive_films} + {part.negative_films} images)" for name, part in sources.items()]
     shortcut = phrases.describe_shortcut(result)
     body = []
     for row, drift in rows:
@@ -90,17 +92,16 @@ def show_sources(result: BenchResult) -> str:
     return section(
         "By source",
         note(
-            "Among the films of one source no difference between sources can raise an AUC; where a source holds one "
-            "class only, it has a sensitivity or a specificity instead. Changes of AUC and flips are against the "
-            "reference."
+            "Within one source, differences between sources cannot raise the AUC. A source with one class only has a "
+            "sensitivity or a specificity instead of an AUC. Changes of AUC and flips are against the reference."
         ),
-        element("p", text(f"Mind: {shortcut}."), class_="mind") if shortcut else "",
-        lay_out(("Artifact", "All films: AUC", *heads), body),
+        element("p", text(f"Warning: {shortcut}."), class_="mind") if shortcut else "",
+        lay_out(("Artifact", "All images: AUC", *heads), body),
     )
 
 
 def show_localisation(result: BenchResult) -> str:
-    """Return how well heat maps lie on the lesions; empty where no masks are."""
+    """Return how well heat maps lie on the lesions; empty without masks."""
     rows = []
     for row in result.artifacts:
         if row.drift is not None and row.drift.localisation is not None:
@@ -109,10 +110,10 @@ def show_localisation(result: BenchResult) -> str:
         return ""
     first = rows[0][1]
     explanation = (
-        f"On the {first.films} positive films with a lesion mask. Hit rate: the hottest of the 49 cells meets the "
-        f"lesion (an even map: {first.chance_hit_rate:.3f}). Energy: how much of the map lies on it (an even map: "
-        f"{first.chance_energy:.3f}). Lost, gained and change are against {first.reference}. The Keras model has "
-        "no map. A map is of the likelier class, whichever that is."
+        f"Measured on the {first.films} positive images with a lesion mask. Hit rate: how often the hottest of the 49 "
+        f"cells overlaps the lesion (a uniform map: {first.chance_hit_rate:.3f}). Energy: the part of the map on the "
+        f"lesion (a uniform map: {first.chance_energy:.3f}). Lost, gained and change are against {first.reference}. "
+        "The Keras model has no map. A map explains the more probable class."
     )
     return section("Heat maps on the lesions", note(explanation), marks.table(heatmap_figures.PAGE, rows))
 

@@ -1,4 +1,4 @@
-"""The gallery of the page: the films on which artifacts differ most, with every score and the maps over the film."""
+"""The gallery of the page: the images on which artifacts differ most, with all scores and heat maps."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ _SHOWN_MAPS = 3
 
 
 def show_gallery(result: BenchResult, pictures: Mapping[str, Pictures]) -> str:
-    """Return the films on which artifacts differ most, with every score and the maps over the film."""
+    """Return the images on which artifacts differ most, with all scores and heat maps."""
     if not result.gallery:
         return ""
     flipped = sum(entry.margin > 0 for entry in result.gallery)
     explanation = (
-        f"The films by margin: how far the worst artifact lies beyond the threshold ({flipped} of these are flips), or "
-        "how near it came. On each strip the line is the threshold. Maps show what spoke for the likelier class."
+        f"The images are sorted by margin: how far the worst artifact lies beyond the threshold ({flipped} of these "
+        "images flip), or how near it came. The line on each strip is the threshold. The maps show which areas support "
+        "the more probable class."
     )
     warning = ""
     if pictures and not result.data.simulated:
         warning = element(
             "p",
-            text("This page holds films of the data set. Pass it on only where their licences allow."),
+            text("This page holds images of the data set. Share it only if their licences allow this."),
             class_="mind",
         )
     cards = (_card(entry, result, pictures.get(entry.film)) for entry in result.gallery)
     return section(
-        "Films on which artifacts differ", note(explanation), warning, element("div", *cards, class_="gallery")
+        "Images on which artifacts differ", note(explanation), warning, element("div", *cards, class_="gallery")
     )
 
 
@@ -65,7 +66,7 @@ def _card(entry: GalleryFilm, result: BenchResult, pictures: Pictures | None) ->
 
 
 def _choose_maps(entry: GalleryFilm, called: Mapping[str, bool], result: BenchResult) -> list[str]:
-    """Return whose maps to show: a float one first, then those that disagree with the reference."""
+    """Return whose maps to show: first a float one, then those that disagree with the reference."""
     names = [item.name for item in result.artifacts if item.name in entry.heatmaps]
     apart = [name for name in names if called[name] != called[result.reference]]
     same = [name for name in names if name not in apart]

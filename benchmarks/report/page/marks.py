@@ -1,4 +1,4 @@
-"""What stands for an artifact on every section of the bench page: its mark, its row in a table, its verdict."""
+"""How the bench page shows an artifact: its mark, its row in a table, its verdict."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cxr_edge.benchmarks.result.figures import Column, Kind, Table
 from cxr_edge.report.html import lay_out
 from cxr_edge.report.svg import element, text
 
-__all__ = ["badge", "swatch", "table"]
+__all__ = ["badge", "cell", "swatch", "table"]
 
 Source = TypeVar("Source")
 
-_BADGES = {PASS: "good", FAIL: "bad", UNDECIDED: "open"}
+_BADGES = {PASS: "good", FAIL: "bad", UNDECIDED: "open", "failed": "bad"}
 
 
 def badge(outcome: str) -> str:
@@ -31,9 +31,9 @@ def table(
     places: Sequence[tuple[str, Callable[[Source], str]]] = (),
     options: BenchOptions | None = None,
 ) -> str:
-    """Return a table, a row an artifact, its figures in `columns` after `places`, the device and threads, say.
+    """Return a table with a row for each artifact: first `places`, such as device and threads, then `columns`.
 
-    A title may name a field of `options`, such as the specificity that was asked for.
+    A title may name a field of `options`, such as the wanted specificity.
     """
     titles = ["Artifact", *(title for title, _ in places)]
     titles += [column.title.format(options=options) for column in columns]
@@ -41,11 +41,11 @@ def table(
     body = []
     for row, source in rows:
         first = [text(read(source)) for _, read in places]
-        body.append((swatch(row) + text(row.name), [*first, *(_cell(column, source) for column in columns)]))
+        body.append((swatch(row) + text(row.name), [*first, *(cell(column, source) for column in columns)]))
     return lay_out(titles, body, hints=hints)
 
 
-def _cell(column: Column[Source], source: Source) -> str:
+def cell(column: Column[Source], source: Source) -> str:
     """Return the markup of a figure."""
     content = column.text(source)
     if content and column.figure.kind is Kind.VERDICT:

@@ -1,4 +1,4 @@
-"""The plots of what an artifact costs, as inline SVG: latency distributions, and AUC against time or size."""
+"""Plots of latency, and of AUC against time or size, as inline SVG."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def draw_latency(result: BenchResult) -> str:
     times = np.concatenate([_join_turns(latency) for _, latency in strips])
     height = TOP_PX + 40 * len(strips)
     across = log_axis(float(times.min()), float(times.max()), 10, RIGHT_PX)
-    parts = [axis_across(across, TOP_PX, height, "ms for one film, logarithmic", "{:g}".format)]
+    parts = [axis_across(across, TOP_PX, height, "ms for one image, logarithmic", "{:g}".format)]
     for number, (row, latency) in enumerate(strips):
         parts.append(_strip(row, latency, across, TOP_PX + 40 * number, result))
     return picture(height + 36, "Distribution of latencies of each artifact", parts)
@@ -83,7 +83,7 @@ def _join_turns(latency: LatencyReport) -> npt.NDArray[np.float64]:
 
 
 def draw_cost(result: BenchResult, cost: Callable[[ArtifactResult], Interval | None], label: str) -> str:
-    """Return AUC against a cost, both with their intervals; a line joins those that no other beats in both."""
+    """Return AUC against a cost, with intervals. A line joins the artifacts that none beats in both."""
     points = []
     for row, drift in measured(result.artifacts):
         value = cost(row)
@@ -114,7 +114,7 @@ def draw_cost(result: BenchResult, cost: Callable[[ArtifactResult], Interval | N
 
 
 def _front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the points that no other beats in both, cheapest first, joined by steps."""
+    """Return the points that no other point beats in both, cheapest first, joined by steps."""
     best: list[tuple[float, float]] = []
     for cost, value in sorted(points, key=lambda point: (point[0], -point[1])):
         if not best or value > best[-1][1]:
@@ -125,5 +125,5 @@ def _front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def measured(rows: Sequence[ArtifactResult]) -> list[tuple[ArtifactResult, DriftReport]]:
-    """Return the artifacts that gave answers, with what was found of them."""
+    """Return the artifacts that ran, with their drift."""
     return [(row, row.drift) for row in rows if row.drift is not None]

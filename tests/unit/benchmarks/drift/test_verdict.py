@@ -45,7 +45,9 @@ def test_verdict_says_how_many_images_where_they_are_too_few() -> None:
     assert found.outcome == UNDECIDED
     assert found.images_needed is not None
     assert found.images_needed > found.images == 60
-    assert f"about {found.images_needed:,} films of the same balance (40% positive) would decide" in found.reason
+    assert (
+        f"about {found.images_needed:,} images with the same class balance (40% positive) would decide" in found.reason
+    )
 
 
 def test_verdict_holds_the_paired_delong_interval_against_the_margin() -> None:
@@ -84,14 +86,14 @@ def test_verdict_names_no_number_where_the_change_lies_on_the_margin() -> None:
     margin = -roc.auc_change(reference, scores, positive).value
     found = judge(reference, scores, positive, margin)
     assert (found.outcome, found.images_needed) == (UNDECIDED, None)
-    assert "no number of films decides" in found.reason
+    assert "more images would not decide" in found.reason
 
 
 def test_verdict_passes_the_same_scores() -> None:
     reference, _, positive = _films(7, 100)
     found = judge(reference, reference, positive, 0.01)
     assert found.outcome == PASS
-    assert found.reason == "every score is the reference's, to the last digit"
+    assert found.reason == "every score equals the reference's exactly"
 
 
 def test_verdict_says_what_films_that_keep_their_order_cannot_show() -> None:

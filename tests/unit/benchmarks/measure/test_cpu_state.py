@@ -53,7 +53,7 @@ def test_a_steady_processor_gives_no_warning() -> None:
 def test_throttling_a_slower_clock_and_a_governor_are_warnings_that_say_what_to_do() -> None:
     hot = dataclasses.replace(CALM, governor="ondemand", frequency_mhz=600.0, throttled=("throttled",))
     throttled, governor, clock = timing_warnings.find([row("model_int8.tflite", report(1.0, CALM, hot))])
-    assert "cpu: the board reports throttled; give it a stronger power supply or cool it" in throttled
+    assert "cpu: the board reports throttled; cool it or use a stronger power supply" in throttled
     assert "governor performance, ondemand" in governor
     assert "echo performance" in governor
     assert "fell from 1500 to 600 MHz" in clock
@@ -61,7 +61,7 @@ def test_throttling_a_slower_clock_and_a_governor_are_warnings_that_say_what_to_
 
 @pytest.mark.parametrize(
     ("features", "reason"),
-    [(("avx2",), "no instruction that multiplies and adds 8-bit"), (("avx2", "avx_vnni"), "the processor has VNNI")],
+    [(("avx2",), "no instruction that multiplies and adds 8-bit"), (("avx2", "avx_vnni"), "The processor has VNNI")],
 )
 def test_int8_slower_than_float32_is_explained_by_the_processor(features: tuple[str, ...], reason: str) -> None:
     here = dataclasses.replace(machine.describe(), cpu_features=features)

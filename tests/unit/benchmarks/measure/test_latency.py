@@ -106,7 +106,7 @@ def test_unrest_is_named_when_turns_differ() -> None:
     calm, shaken = _summarise([10.0, 30.0, 10.0], [10.5]), _summarise([10.0, 10.0], [13.0, 13.0])
     warning = latency.find_unrest([("a.tflite", calm), ("b.tflite", shaken)])
     assert warning is not None
-    assert "more than 15% apart (b.tflite, 1 thread: 10 to 13 ms)" in warning
+    assert "differ by more than 15%: b.tflite, 1 thread: 10 to 13 ms" in warning
 
 
 def test_unrest_is_silent_when_turns_agree() -> None:

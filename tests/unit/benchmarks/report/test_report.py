@@ -89,23 +89,23 @@ def test_write_leaves_every_form_and_json_reads_back(result: BenchResult, tmp_pa
     assert report_files.read(written[0]) == report_files.read(tmp_path / "new") == result
 
 
-def test_table_fits_120_columns_with_long_names_and_slow_artifacts(result: BenchResult) -> None:
+def test_details_fits_120_columns_with_long_names_and_slow_artifacts(result: BenchResult) -> None:
     slow = dataclasses.replace(
         result.artifacts[1], name="m" * 100, size_bytes=500_000_000, latencies=(latency(scale=100),)
     )
     wide = dataclasses.replace(result, artifacts=(*result.artifacts, slow), warnings=("long " * 60,))
-    assert max(len(line) for line in report_files.table(wide).splitlines()) <= 120
+    assert max(len(line) for line in report_files.details(wide).splitlines()) <= 120
 
 
-def test_table_ends_with_the_research_only_line(result: BenchResult) -> None:
-    assert report_files.table(result).splitlines()[-1] == RESEARCH_ONLY
+def test_details_ends_with_the_research_only_line(result: BenchResult) -> None:
+    assert report_files.details(result).splitlines()[-1] == RESEARCH_ONLY
 
 
-def test_table_shows_drift_latency_and_memory_of_an_artifact(result: BenchResult) -> None:
+def test_details_shows_drift_latency_and_memory_of_an_artifact(result: BenchResult) -> None:
     drift = result.artifacts[1].drift
     assert drift is not None
     assert drift.change is not None
-    shown = [line.split() for line in report_files.table(result).splitlines() if line.startswith(INT8)]
+    shown = [line.split() for line in report_files.details(result).splitlines() if line.startswith(INT8)]
     auc, change = phrases.format_interval(drift.auc), phrases.format_interval(drift.change.auc, sign="+")
     flips = f"{drift.change.flips.count}/{FILMS}"
     assert shown[0] == [
@@ -114,46 +114,42 @@ def test_table_shows_drift_latency_and_memory_of_an_artifact(result: BenchResult
         *auc.split(),
         *change.split(),
         flips,
-        "too",
-        "few",
-        "13.0",
-        "/",
-        "16.0",
-        "/",
-        "16.0",
-        "74",
+        "not",
+        "enough",
+        "images",
     ]
     assert f"{drift.brier:.3f}" in shown[1]
+    assert shown[2] == [INT8, "cpu", "1", "13.0", "/", "16.0", "/", "16.0", "74", "100"]
 
 
-def test_table_gives_the_verdict_its_reason_and_the_images_it_needs(result: BenchResult) -> None:
-    shown = " ".join(report_files.table(result).split())
+def test_details_gives_the_verdict_its_reason_and_the_images_it_needs(result: BenchResult) -> None:
+    shown = " ".join(report_files.details(result).split())
     assert f"{INT8}: not enough images: AUC changes by" in shown
-    assert "films of the same balance (50% positive) would decide, 40 were used" in shown
+    assert "images with the same class balance (50% positive) would decide; 40 were used" in shown
     assert "heat maps of model_int8.tflite: hottest cell on the lesion in 1.000" in shown
 
 
-def test_table_has_a_row_for_every_thread_count(result: BenchResult) -> None:
-    assert any(line.startswith("  2 threads") and "7.80" in line for line in report_files.table(result).splitlines())
+def test_details_has_a_row_for_every_thread_count(result: BenchResult) -> None:
+    assert any(line.split()[:4] == [INT8, "cpu", "2", "7.80"] for line in report_files.details(result).splitlines())
 
 
-def test_table_gives_a_failed_artifact_its_reason(result: BenchResult) -> None:
-    lines = report_files.table(result).splitlines()
+def test_details_gives_a_failed_artifact_its_reason(result: BenchResult) -> None:
+    lines = report_files.details(result).splitlines()
     row = next(index for index, line in enumerate(lines) if line.startswith("model_int8.onnx"))
     assert "failed" in lines[row]
     assert "SIGSEGV" in lines[row + 1]
 
 
-def test_table_says_what_ran_and_the_auc_within_a_source(result: BenchResult) -> None:
-    shown = " ".join(report_files.table(result).split())
+def test_details_says_what_ran_and_the_auc_within_a_source(result: BenchResult) -> None:
+    shown = " ".join(report_files.details(result).split())
     assert "AMD EPYC, 2 of 2 cores" in shown
     assert "AUC within a source (model_float32.tflite): hospital-a" in shown
-    assert "(10 + 10 films), hospital-b" in shown
+    assert "(10 + 10 images), hospital-b" in shown
     assert "warning: the machine was busy" in shown
 
 
-def test_table_obeys_no_control_character_of_a_name(result: BenchResult) -> None:
-    assert "\x1b" not in report_files.table(rename(result, HOSTILE))
+def test_details_obeys_no_control_character_of_a_name(result: BenchResult) -> None:
+    assert "\x1b" not in report_files.details(rename(result, HOSTILE))
 
 
 def test_page_shows_hostile_names_as_text(result: BenchResult) -> None:
@@ -192,14 +188,14 @@ def test_page_shows_the_gallery_with_the_films_and_the_maps_over_them() -> None:
     seen = _Page(bench_page.render(result, gallery.draw(shown, films)))
     # The film, and the maps of the two artifacts that have one.
     assert seen.tags.count("img") == 6
-    assert "This page holds films of the data set. Pass it on only where their licences allow." in seen.shown
+    assert "This page holds images of the data set. Share it only if their licences allow this." in seen.shown
 
 
 def test_page_without_pictures_keeps_the_scores_of_the_gallery(result: BenchResult) -> None:
     seen = _Page(bench_page.render(result, {}))
     assert "img" not in seen.tags
     assert seen.tags.count("article") == len(result.gallery)
-    assert "This page holds films" not in seen.shown
+    assert "This page holds images" not in seen.shown
 
 
 def test_page_and_table_say_when_every_source_has_one_class_only(result: BenchResult) -> None:
@@ -216,9 +212,9 @@ def test_page_and_table_say_when_every_source_has_one_class_only(result: BenchRe
         for row in result.artifacts
     )
     changed = dataclasses.replace(result, artifacts=rows, data=dataclasses.replace(result.data, sources=sources))
-    wanted = "archive, clinic: films of one class only, so the AUC of all films"
+    wanted = "archive, clinic hold one class only"
     assert wanted in _Page(bench_page.render(changed, {})).shown
-    assert wanted in " ".join(report_files.table(changed).split())
+    assert wanted in " ".join(report_files.details(changed).split())
 
 
 def test_page_shows_a_missed_budget_and_each_miss(result: BenchResult) -> None:

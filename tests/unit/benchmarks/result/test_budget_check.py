@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cxr_edge.benchmarks.result import budget_check
-from cxr_edge.benchmarks.result.bench_result import BenchResult
+from cxr_edge.benchmarks.result.bench_result import BenchResult, BudgetReport, Miss
 from cxr_edge.bundles.manifest import Artifact
 from cxr_edge.errors import UsageError
 from cxr_edge.metrics.budget import Budget, Limits
@@ -128,3 +128,9 @@ def test_limits_that_make_no_sense_are_refused(tmp_path: Path, value: Any, text:
     with pytest.raises(UsageError, match=r"budget\.json") as caught:
         Limits.read(_write(tmp_path, value))
     assert text in str(caught.value)
+
+
+def test_describe_names_three_misses_and_counts_the_others() -> None:
+    misses = tuple(Miss(INT8, "size_mb", f"miss {number}") for number in range(5))
+    told = budget_check.describe(BudgetReport({}, (INT8,), misses))
+    assert told == f"{INT8}: miss 0; {INT8}: miss 1; {INT8}: miss 2; and 2 more"

@@ -56,7 +56,7 @@ def test_explain_gives_each_reason_once_and_names_whom_it_is_for(result: BenchRe
     emulated, _, gpu = device_summary.group(result)
     doubled = dataclasses.replace(gpu, rows=(*gpu.rows, (result.artifacts[0], gpu.rows[0][1])))
     assert device_summary.explain(emulated) == ["no latency: an emulator's time"]
-    assert device_summary.explain(doubled) == [f"nothing for {INT8}, {FLOAT}: has no int8 arithmetic"]
+    assert device_summary.explain(doubled) == [f"no result for {INT8}, {FLOAT}: has no int8 arithmetic"]
 
 
 def test_find_gap_is_the_largest_difference_from_the_same_file_here(result: BenchResult) -> None:
@@ -83,7 +83,7 @@ def test_page_has_a_section_for_each_kind_of_figure(result: BenchResult) -> None
     assert "21.5 17.0 to 31.0 a table" in shown["pi-estimate:pi4, estimated"]
     assert "0.25" in shown["pi-emulated:a72, emulated"]
     assert "No latency: an emulator's time" in shown["pi-emulated:a72, emulated"].replace("&#x27;", "'")
-    assert f"Nothing for {INT8}: has no int8 arithmetic." in shown["gpu:webgpu, measured"]
+    assert f"No result for {INT8}: has no int8 arithmetic." in shown["gpu:webgpu, measured"]
     assert [head for head, body in shown.items() if "21.5" in body] == ["pi-estimate:pi4, estimated"]
 
 
@@ -174,16 +174,16 @@ def test_junit_tells_the_verdict_on_a_device_and_skips_what_it_refuses(result: B
     assert cases["runs on gpu:webgpu (measured)"] == ["skipped"]
     facts = {item.get("name"): item.get("value") for item in root.iter("property")}
     assert facts["estimated ms on pi-estimate:pi4"] == "about 21.5 ms, between 17.0 and 31.0 (a table)"
-    assert "films/s 196 at 8; ai-edge-litert 2.3.0: XNNPACK, 89%" in (facts["measured ms on cpu, 1 thread"] or "")
+    assert "images/s 196 at 8; ai-edge-litert 2.3.0: XNNPACK, 89%" in (facts["measured ms on cpu, 1 thread"] or "")
 
 
 def test_table_has_a_block_for_each_device_and_fits_120_columns(result: BenchResult) -> None:
-    lines = report_files.table(result).splitlines()
+    lines = report_files.details(result).splitlines()
     assert max(map(len, lines)) <= 120
     at = lines.index("pi-estimate:pi4 (estimated): Raspberry Pi 4")
     assert lines[at + 1] == f"  {INT8}: about 21.5 ms, between 17.0 and 31.0 (a table)"
     shown = " ".join(" ".join(lines).split())
-    assert "off those of the same file here by 0.25 at most no latency: an emulator's time" in shown
+    assert "differ from the same file's here by 0.25 at most no latency: an emulator's time" in shown
     assert "state of cpu while timing: cores 0, 1, governor performance, MHz 1500 to 1800, °C 61, throttling" in shown
 
 
@@ -191,5 +191,5 @@ def test_no_form_obeys_a_hostile_name_of_a_device(result: BenchResult) -> None:
     hostile = rename(result, HOSTILE)
     assert "<script" not in bench_page.render(hostile, {})
     assert "<script" not in markdown_page.to_markdown(hostile).replace("\\<script", "")
-    assert "\x1b" not in report_files.table(hostile)
+    assert "\x1b" not in report_files.details(hostile)
     ElementTree.fromstring(junit.to_junit(hostile))

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cxr_edge.benchmarks.report import csv_table, junit, markdown_page, terminal
+from cxr_edge.benchmarks.report import csv_table, junit, markdown_page, terminal_details
 from cxr_edge.benchmarks.report.page import bench_page
 from cxr_edge.benchmarks.result import drift_figures, estimate_figures, heatmap_figures, timing_figures
 from cxr_edge.benchmarks.result.bench_result import BenchResult
@@ -59,12 +59,17 @@ def test_a_new_figure_is_in_every_form(
     row = next(item for item in result.artifacts if item.name == INT8)
     source = Predictions(row, row.drift) if module is drift_figures else row.latencies[0]
     shown = figure.text(source)
-    forms = (terminal.table, markdown_page.to_markdown, lambda found: bench_page.render(found, {}), junit.to_junit)
+    forms = (
+        terminal_details.details,
+        markdown_page.to_markdown,
+        lambda found: bench_page.render(found, {}),
+        junit.to_junit,
+    )
     assert not any(shown in form(result) for form in forms)
 
     _declare(monkeypatch, module, figure)
 
-    assert f"  {figure.head}" in terminal.table(result)
+    assert f"  {figure.head}" in terminal_details.details(result)
     assert f"| {figure.head} |" in markdown_page.to_markdown(result)
     assert f'title="{figure.meaning}">{figure.head[0].upper()}{figure.head[1:]}</th>' in bench_page.render(result, {})
     assert all(shown in form(result) for form in forms)
