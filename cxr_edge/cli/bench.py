@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from cxr_edge.bundles.bundle import Bundle
-from cxr_edge.cli.arguments import AS_JSON, PATH, open_exported
+from cxr_edge.bundles.bundle import DEFAULT, Bundle, default_bundle_path, open_bundle
+from cxr_edge.cli.arguments import AS_JSON, PATH
 
 __all__ = ["bench", "devices", "report"]
 
@@ -25,7 +25,11 @@ __all__ = ["bench", "devices", "report"]
 @click.option("--threads", multiple=True, type=click.IntRange(min=1), help="CPU threads; may be repeated.")
 @click.option("--strict", is_flag=True, help="Time at least 1,024 runs and 60 s each, not 100 and 5 s.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same kind in the same --out.")
-@click.option("--out", type=PATH, help="Folder of the report; <bundle>-bench beside the bundle by default.")
+@click.option(
+    "--out",
+    type=PATH,
+    help="Folder of the report; <bundle>-bench beside the bundle by default, build/default-bench for the shipped one.",
+)
 @click.option("--margin", type=float, help="The loss of AUC that the verdict is about; 0.01, or the budget's.")
 @click.option("--specificity", default=0.90, show_default=True, help="Where sensitivities are compared.")
 @click.option("--budget", type=PATH, metavar="FILE", help="Limits as JSON; the exit code is 3 when one is missed.")
@@ -49,8 +53,7 @@ def bench(
 ) -> None:
     """Measure drift, latency, size and memory of every artifact of a BUNDLE against the Keras model.
 
-    Without BUNDLE, what export last wrote for the default bundle is measured. The report is written as JSON, HTML, CSV,
-    Markdown and JUnit XML.
+    Without BUNDLE the shipped bundle is measured. The report is written as JSON, HTML, CSV, Markdown and JUnit XML.
 
     \b
     Examples:
@@ -66,7 +69,7 @@ def bench(
     from cxr_edge.errors import BudgetMissedError
     from cxr_edge.metrics.budget import Limits
 
-    opened = open_exported(bundle)
+    opened = open_bundle(bundle or DEFAULT)
     limits = None if budget is None else Limits.read(budget)
     options = BenchOptions(
         devices=devices or ("cpu",),
@@ -78,7 +81,7 @@ def bench(
     )
     if strict:
         options = dataclasses.replace(options, **run.STRICT)
-    out = out or _name_report(opened)
+    out = out or name_report(opened)
     result, written = api.bench_and_write(opened, data, options, limits, out, resume=resume, pictures=not no_pictures)
     click.echo(json.dumps(result.to_json(), indent=2) if as_json else report_files.table(result))
     for path in written:
@@ -134,6 +137,10 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else comparison.describe(found, str(a), str(b)))
 
 
-def _name_report(bundle: Bundle) -> Path:
+def name_report(bundle: Bundle) -> Path:
+    """Return the folder of a bundle's report where --out does not name one."""
+    if bundle.path == default_bundle_path():
+        # Beside the shipped bundle is the installed package, which may be read-only.
+        return Path("build") / f"{DEFAULT}-bench"
     place = bundle.place.with_suffix("") if bundle.archive else bundle.path
     return place.with_name(f"{place.name}-bench")

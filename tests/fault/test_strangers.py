@@ -250,7 +250,7 @@ WITH_A_MODEL = {
     "export": "MODEL --data DATA --out OUT",
     "train": "DATA --teacher SHIPPED --teacher MODEL --weights none --epochs 1 --out OUT",
     "audit": "DATA --model MODEL --out OUT",
-    "calibrate": "MODEL --data DATA --artifact float32 --out OUT",
+    "calibrate": "MODEL:float32 --data DATA --out OUT",
     "study gradcam": "MODEL --data DATA --out OUT",
     "serve": "",
 }
