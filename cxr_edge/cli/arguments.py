@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.types import StringParamType
 
 __all__ = ["AS_JSON", "DATA", "PATH", "POSITIVE", "need_tensorflow"]
 
 PATH = click.Path(path_type=Path)
 
 
-class _Data(click.ParamType):
+class _Data(StringParamType):
     """A folder of images, or `phantom`; when it is missing, the error says what to type."""
 
     name = "data"

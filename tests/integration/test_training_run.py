@@ -68,6 +68,8 @@ def resumed(films: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory
     moved = weights.rename(weights.with_name("moved.weights.h5"))
     finished = subprocess.run(command(films, out, moved, "--resume"), capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
+    assert "; all stages: about " in finished.stderr
+    assert finished.stdout.splitlines()[0].startswith(f"{out}: test: AUC within source ")
     assert "going on from stage 1, epoch" in finished.stderr
     return out
 
