@@ -311,6 +311,7 @@ def test_a_command_refuses_a_hostile_model_before_a_runtime_sees_it(
         "OUT": tmp_path / "out",
         "OUT.png": tmp_path / "out.png",
     }
+    words["MODEL:float32"] = f"{hostile.path}:float32"
     arguments = [words.get(word, word) for word in (*command.split(), *WITH_A_MODEL[command].split())]
     result = invoke(*arguments)
 

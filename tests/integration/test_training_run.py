@@ -126,6 +126,14 @@ def test_a_finished_bundle_is_not_trained_over(resumed: Path, films: Path) -> No
         train(open_dataset(films), build(weights="none"), resumed)
 
 
+def test_a_set_too_small_for_its_figures_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    few = write_folder(tmp_path / "few", {"train": 8, "val": 2, "test": 4}).parent
+
+    with pytest.raises(DataError, match="split 'val' has 1 image of class 'covid'"):
+        train(open_dataset(few), build(preset="single", weights="none"), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_real_and_simulated_films_are_measured_apart(films: Path, tmp_path: Path) -> None:
     real, drawn = open_dataset(films), open_dataset("phantom")
     counts = {"train": 8, "val": 10, "test": 10}
