@@ -31,7 +31,7 @@ setup: $(READY) ## make the virtual environment and install cxr-edge into it
 demo: $(READY) ## export the shipped classifier to int8 and measure it on this machine
 	@# Exit code 3 is a missed budget: the artifacts are written, and the bench shows what they lose.
 	$(BIN)/cxr-edge export --quantize int8 || [ $$? -eq 3 ]
-	$(BIN)/cxr-edge bench --device cpu
+	$(BIN)/cxr-edge bench build/cxr-edge-default --device cpu
 
 apk: $(READY) ## build the Android demo from a bundle, BUNDLE=FOLDER or what export wrote, and sign it
 	$(BIN)/python -m android_demo.apk $(BUNDLE)

@@ -11,7 +11,7 @@ from cxr_edge.benchmarks.drift import gallery
 from cxr_edge.benchmarks.report import report_files
 from cxr_edge.benchmarks.result import budget_check
 from cxr_edge.benchmarks.result.bench_result import BenchOptions, BenchResult
-from cxr_edge.bundles.bundle import Bundle, open_bundle
+from cxr_edge.bundles.bundle import DEFAULT, Bundle, open_bundle
 from cxr_edge.data.dataset import open_dataset
 from cxr_edge.metrics.budget import Limits
 
@@ -19,7 +19,7 @@ __all__ = ["bench", "bench_and_write"]
 
 
 def bench(
-    bundle: str | Path | Bundle,
+    bundle: str | Path | Bundle = DEFAULT,
     *,
     data: str | Path = "phantom",
     split: str = "test",

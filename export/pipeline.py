@@ -36,7 +36,7 @@ from cxr_edge.system.about import __version__
 from cxr_edge.system.native_stderr import import_tensorflow
 from cxr_edge.system.progress import say
 
-__all__ = ["ExportOptions", "default_out", "export"]
+__all__ = ["REPAIR_NAME", "ExportOptions", "default_out", "export"]
 
 REPAIR_NAME = "repair.json"
 _MADE_HERE = (REPAIR_NAME, VECTORS_NAME)

@@ -67,10 +67,8 @@ def choose(names: tuple[str, ...], formats: tuple[str, ...]) -> list[Target]:
     """
     targets = [Target(format, RECIPES["float32"]) for format in formats]
     for name in dict.fromkeys(names):
-        if name == "none":
-            continue
         if name not in RECIPES:
-            raise UsageError(f"--quantize {name}: unknown; choose from none, {', '.join(RECIPES)}")
+            raise UsageError(f"--quantize {name}: unknown; choose from {', '.join(RECIPES)}")
         recipe = RECIPES[name]
         fitting = [format for format in formats if format in recipe.formats]
         if not fitting:

@@ -15,7 +15,7 @@ from cxr_edge.bundles.manifest import MANIFEST_NAME, Artifact, Manifest
 from cxr_edge.errors import BundleError, DataError
 from cxr_edge.system import files
 
-__all__ = ["DEFAULT", "Bundle", "default_bundle_path", "open_bundle"]
+__all__ = ["DEFAULT", "Bundle", "default_bundle_path", "open_bundle", "open_named"]
 
 DEFAULT = "default"
 """What the shipped bundle is called wherever a bundle is named."""
@@ -105,6 +105,18 @@ def open_bundle(name: str | Path) -> Bundle:
     A folder of that name is ./default. Raises BundleError, UnsafeFileError.
     """
     return Bundle.read(default_bundle_path() if str(name) == DEFAULT else Path(name))
+
+
+def open_named(name: str) -> tuple[Bundle, Artifact | None]:
+    """Return the bundle and the artifact that BUNDLE[:ARTIFACT] names; None for the artifact where none is named.
+
+    A folder or .zip whose name has a colon is still one. Raises BundleError, UnsafeFileError.
+    """
+    folder, artifact = name, ""
+    if ":" in folder and not os.path.exists(folder):
+        folder, artifact = folder.rsplit(":", 1)
+    bundle = open_bundle(folder or DEFAULT)
+    return bundle, bundle.artifact(artifact) if artifact else None
 
 
 def default_bundle_path() -> Path:

@@ -1,31 +1,30 @@
-"""What commands share: the types of arguments, the bundles that they name, and the extras that commands need."""
+"""What commands share: arguments and options, and the extras that commands need."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+from click.types import StringParamType
 
-from cxr_edge.bundles.bundle import DEFAULT, Bundle, open_bundle
-from cxr_edge.errors import UsageError
-
-__all__ = ["AS_JSON", "PATH", "POSITIVE", "need_tensorflow", "open_exported"]
+__all__ = ["AS_JSON", "DATA", "PATH", "POSITIVE", "need_tensorflow"]
 
 PATH = click.Path(path_type=Path)
+
+
+class _Data(StringParamType):
+    """A folder of images, or `phantom`; when it is missing, the error says what to type."""
+
+    name = "data"
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Return what follows "Missing argument 'DATA'."."""
+        return "Give a folder of images, or 'phantom' for the simulated set."
+
+
+DATA = click.argument("data", type=_Data())
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 POSITIVE = click.option("--positive", default="covid", show_default=True, help="The class to be found.")
-
-
-def open_exported(path: Path | None) -> Bundle:
-    """Return a bundle, by default what export last wrote for the shipped one. Raises BundleError, UsageError."""
-    if path is not None:
-        return open_bundle(path)
-    written = Path("build") / open_bundle(DEFAULT).manifest.name
-    if not written.is_dir():
-        raise UsageError(
-            f"{written}: nothing exported yet; type 'cxr-edge export --quantize int8' first, or name a bundle"
-        )
-    return Bundle.read(written)
 
 
 def need_tensorflow(purpose: str, extra: str, *more: str) -> None:

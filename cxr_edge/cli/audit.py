@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from cxr_edge.bundles.bundle import open_bundle
-from cxr_edge.cli.arguments import AS_JSON, PATH, POSITIVE, need_tensorflow
+from cxr_edge.cli.arguments import AS_JSON, DATA, PATH, POSITIVE, need_tensorflow
 from cxr_edge.system.about import RESEARCH_ONLY
 from cxr_edge.system.extras import need
 
@@ -16,16 +15,13 @@ __all__ = ["audit"]
 
 
 @click.command()
-@click.argument("data", default="phantom")
+@DATA
 @click.option("--out", required=True, type=PATH, help="Folder of audit.json, audit.html and audit.svg.")
-@click.option("--model", type=PATH, help="A bundle to audit too; 'default' is the shipped one.")
-@click.option("--artifact", help="Which of its artifacts; int8 where there is one.")
+@click.option("--model", metavar="BUNDLE[:ARTIFACT]", help="A model to audit too; 'default' is the shipped one.")
 @click.option("--weights", type=PATH, metavar="FILE", help="No-top MobileNetV2 weights, for a probe on its features.")
 @POSITIVE
 @AS_JSON
-def audit(
-    data: str, out: Path, model: Path | None, artifact: str | None, weights: Path | None, positive: str, as_json: bool
-) -> None:
+def audit(data: str, out: Path, model: str | None, weights: Path | None, positive: str, as_json: bool) -> None:
     """Say whether DATA, or a classifier, reveals the class by something other than the lungs.
 
     Plain classifiers are trained on what a film shows without lung detail and measured over all sources, within each,
@@ -35,21 +31,22 @@ def audit(
     Examples:
       cxr-edge audit ~/films --out build/audit
       cxr-edge audit ~/films --model default --out build/audit
+      cxr-edge audit ~/films --model build/mine:float32 --out build/audit
     """
     need("an audit", "audit", "sklearn")
     from cxr_edge.audit import run
     from cxr_edge.data.dataset import open_dataset
+    from cxr_edge.inference.classify import find_model
 
     dataset = open_dataset(data, positive=positive)
-    bundle = None if model is None else open_bundle(model)
+    bundle, artifact = (None, None) if model is None else find_model(model)
     probes = {}
     if weights is not None:
         need_tensorflow("a study", "train")
         from cxr_edge.studies.cached_heads import all_features
 
         probes["MobileNetV2 features"] = all_features(dataset, "mobilenetv2", str(weights), out / "features")
-    chosen = None if bundle is None or artifact is None else bundle.artifact(artifact)
-    result = run.audit(dataset, bundle, artifact=chosen, probes=probes)
+    result = run.audit(dataset, bundle, artifact=artifact, probes=probes)
     written = run.write(result, out)
     click.echo(json.dumps(result.to_json(), indent=2) if as_json else "\n".join([*result.verdict, RESEARCH_ONLY]))
     for path in written:

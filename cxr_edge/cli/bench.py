@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from cxr_edge.bundles.bundle import Bundle
-from cxr_edge.cli.arguments import AS_JSON, PATH, open_exported
+from cxr_edge.bundles.bundle import DEFAULT, Bundle, default_bundle_path, open_bundle
+from cxr_edge.cli.arguments import AS_JSON, PATH
 
 __all__ = ["bench", "devices", "report"]
 
@@ -27,7 +27,11 @@ __all__ = ["bench", "devices", "report"]
     "--strict", is_flag=True, help="Time at least 1,024 runs and 60 s for each artifact, instead of 100 runs and 5 s."
 )
 @click.option("--resume", is_flag=True, help="Continue an interrupted run with the same options and --out.")
-@click.option("--out", type=PATH, help="Folder for the report; default: <bundle>-bench beside the bundle.")
+@click.option(
+    "--out",
+    type=PATH,
+    help="Folder for the report; default: <bundle>-bench beside the bundle, build/default-bench for the shipped one.",
+)
 @click.option("--margin", type=float, help="Largest acceptable loss of AUC; default: the budget's, or 0.01.")
 @click.option("--specificity", default=0.90, show_default=True, help="Compare sensitivities at this specificity.")
 @click.option("--budget", type=PATH, metavar="FILE", help="Limits as JSON; the exit code is 3 if one is missed.")
@@ -54,7 +58,7 @@ def bench(
     """Measure drift, latency, size and memory of every artifact of a BUNDLE against the Keras model.
 
     Prints a table, a line for each verdict, and which artifact to ship. Writes the whole report as HTML, JSON, CSV,
-    Markdown and JUnit XML. Without BUNDLE, it measures what export last wrote for the default bundle.
+    Markdown and JUnit XML. Without BUNDLE, it measures the shipped bundle.
 
     \b
     Examples:
@@ -71,7 +75,7 @@ def bench(
     from cxr_edge.errors import BudgetMissedError
     from cxr_edge.metrics.budget import Limits
 
-    opened = open_exported(bundle)
+    opened = open_bundle(bundle or DEFAULT)
     limits = None if budget is None else Limits.read(budget)
     options = BenchOptions(
         devices=devices or ("cpu",),
@@ -83,7 +87,7 @@ def bench(
     )
     if strict:
         options = dataclasses.replace(options, **run.STRICT)
-    out = out or _name_report(opened)
+    out = out or name_report(opened)
     result, written = api.bench_and_write(opened, data, options, limits, out, resume=resume, pictures=not no_pictures)
     if as_json:
         click.echo(json.dumps(result.to_json(), indent=2))
@@ -148,6 +152,10 @@ def compare(a: Path, b: Path, verbose: bool, as_json: bool) -> None:
         click.echo(form(found, str(a), str(b)))
 
 
-def _name_report(bundle: Bundle) -> Path:
+def name_report(bundle: Bundle) -> Path:
+    """Return the folder of a bundle's report where --out does not name one."""
+    if bundle.path == default_bundle_path():
+        # Beside the shipped bundle is the installed package, which may be read-only.
+        return Path("build") / f"{DEFAULT}-bench"
     place = bundle.place.with_suffix("") if bundle.archive else bundle.path
     return place.with_name(f"{place.name}-bench")

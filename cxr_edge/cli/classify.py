@@ -70,7 +70,7 @@ def classify(
 
 @click.command()
 @click.argument("image", type=PATH)
-@click.option("--out", required=True, type=PATH, help="The PNG to write.")
+@click.option("--out", required=True, type=PATH, help="The picture to write: .png, .jpg, .jpeg or .webp.")
 @click.option("--model", default="", metavar="BUNDLE[:ARTIFACT]", help="Which model; the shipped one by default.")
 @click.option("--side-by-side", is_flag=True, help="Put the film beside the map.")
 def explain(image: Path, out: Path, model: str, side_by_side: bool) -> None:
@@ -86,6 +86,8 @@ def explain(image: Path, out: Path, model: str, side_by_side: bool) -> None:
     from cxr_edge.inference import explain as maps
     from cxr_edge.inference.classify import find_model
 
+    # Before the model runs: a suffix that cannot be written is known now.
+    maps.picture_format(out)
     bundle, artifact = find_model(model)
     (prediction,) = films.classify(bundle, artifact, [image], keep_pictures=True)
     if prediction.error is not None:

@@ -16,7 +16,7 @@ __all__ = ["export"]
 @click.command()
 @click.argument("bundle", required=False, type=PATH)
 @click.option("--format", "formats", multiple=True, help="tflite or onnx; both by default.")
-@click.option("--quantize", multiple=True, help="none, float16, dynamic, int8 or int16x8; may be repeated.")
+@click.option("--quantize", multiple=True, help="float32, float16, dynamic, int8 or int16x8; may be repeated.")
 @click.option("--data", default="phantom", show_default=True, help="Films for calibration and checks.")
 @click.option("--budget", type=PATH, metavar="FILE", help="Limits on what int8 may lose, as JSON.")
 @click.option("--no-repair", is_flag=True, help="Keep int8 as the stock tools make it.")
@@ -34,6 +34,8 @@ def export(
 ) -> None:
     """Convert a BUNDLE's classifier to TFLite and ONNX; float32 is always exported.
 
+    Without BUNDLE, it exports the shipped bundle.
+
     Every artifact takes uint8 pixels and gives probabilities, heat map and typicality. Float artifacts are compared
     with the Keras model before they are written. int8 is repaired until it is within the budget on the val images;
     repair.json lists the steps, and the drift on the test images. Exit code 3 when the budget cannot be met.
@@ -45,7 +47,7 @@ def export(
       cxr-edge export build/mine --format tflite --quantize int8 --out build/phone
       echo '{"flips": 0.005}' > budget.json && cxr-edge export build/mine --quantize int8 --budget budget.json
     """
-    from cxr_edge.export import pipeline
+    from cxr_edge.export import pipeline, summary
     from cxr_edge.metrics.budget import Budget
 
     if budget is not None and no_repair:
@@ -54,5 +56,4 @@ def export(
     chosen = formats or ("tflite", "onnx")
     options = pipeline.ExportOptions(formats=chosen, quantize=quantize, data=data, seed=seed, budget=limits)
     result = pipeline.export(open_bundle(bundle or DEFAULT), options, out)
-    for artifact in result.manifest.artifacts.values():
-        click.echo(f"{result.path / artifact.name}  {artifact.size_bytes / 1e6:.2f} MB")
+    click.echo(summary.describe(result))

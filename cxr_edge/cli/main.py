@@ -79,7 +79,7 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with: cxr-edge classify film.png · cxr-edge export --quantize int8 · cxr-edge bench --device cpu",
+    epilog="Start with: cxr-edge phantom --out samples --count 4 · cxr-edge classify samples/test · cxr-edge bench",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="cxr-edge")
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cxr_edge.bundles.bundle import open_bundle
-from cxr_edge.cli.arguments import AS_JSON, PATH, POSITIVE, need_tensorflow
+from cxr_edge.cli.arguments import AS_JSON, DATA, PATH, POSITIVE, need_tensorflow
 
 if TYPE_CHECKING:
     from cxr_edge.studies.report.study_page import Study
@@ -47,7 +47,7 @@ def study() -> None:
 
 
 @study.command()
-@click.argument("data", default="phantom")
+@DATA
 @_OUT
 @_WEIGHTS
 @click.option("--backbone", "backbones", multiple=True, help="Compare these only; may be repeated.")
@@ -81,7 +81,7 @@ def backbones(
 
 
 @study.command()
-@click.argument("data", default="phantom")
+@DATA
 @_OUT
 @_WEIGHTS
 @click.option("--fraction", "fractions", multiple=True, type=float, help="Part unfrozen, 0 to 1; may be repeated.")
@@ -116,7 +116,7 @@ def unfreeze(
 
 
 @study.command()
-@click.argument("data", default="phantom")
+@DATA
 @_OUT
 @_WEIGHTS
 @click.option("--way", "ways", multiple=True, help="none, weights, focal, augment or source; may be repeated.")
@@ -146,7 +146,7 @@ def balance(data: str, out: Path, resume: bool, engine: str, workers: int | None
 
 
 @study.command()
-@click.argument("data", default="phantom")
+@DATA
 @click.option("--out", required=True, type=PATH, help="The picture, a PNG file.")
 @click.option("--set", "sets", multiple=True, help="paper, default or mild; all by default.")
 @click.option("--films", type=click.IntRange(min=1), help="Films of each class; 2 by default.")

@@ -8,14 +8,14 @@ from typing import Any
 import click
 
 from cxr_edge.bundles.bundle import open_bundle
-from cxr_edge.cli.arguments import PATH, POSITIVE, need_tensorflow
+from cxr_edge.cli.arguments import DATA, PATH, POSITIVE, need_tensorflow
 from cxr_edge.system.about import RESEARCH_ONLY
 
 __all__ = ["phantom", "train"]
 
 
 @click.command()
-@click.argument("data", default="phantom")
+@DATA
 @click.option("--out", required=True, type=PATH, help="Folder of the new bundle.")
 @click.option("--preset", default="default", show_default=True, help="default (one of three), single or paper.")
 @click.option("--backbone", help="mobilenetv2 (default), inceptionv3, resnet50v2 or xception.")
@@ -44,7 +44,7 @@ def train(
 ) -> None:
     """Train a classifier on DATA and write a bundle.
 
-    DATA is a folder with manifest.csv, a folder a class, or 'phantom', the embedded simulated set.
+    DATA is a folder with a manifest.csv, a folder with one folder per class, or 'phantom', the simulated set.
 
     \b
     Examples:
@@ -65,27 +65,32 @@ def train(
         say(f"note: {note}")
     bundles = [open_bundle(teacher) for teacher in teachers]
     need_tensorflow("training", "train")
+    from cxr_edge.training.outcome.card import headline
     from cxr_edge.training.train import train as run
 
     bundle = run(dataset, chosen, out, name=name, resume=resume, teachers=bundles)
-    figures = bundle.manifest.metrics.get("test", bundle.manifest.metrics["val"])
-    click.echo(f"{out}: AUC {figures['auc']:.3f}, accuracy {figures['accuracy']:.3f}; read {out / 'MODEL_CARD.md'}")
+    click.echo(f"{out}: {headline(bundle.manifest)}; read {out / 'MODEL_CARD.md'}")
     click.echo(RESEARCH_ONLY)
 
 
 @click.command()
 @click.option("--out", required=True, type=PATH, help="Folder to write to.")
+@click.option("--count", type=click.IntRange(min=1), help="How many images in all; 1050 by default.")
 @click.option("--seed", default=0, show_default=True, help="Another seed gives other patients.")
-def phantom(out: Path, seed: int) -> None:
-    """Write the simulated films to disk, with lesion masks and a manifest.csv.
+def phantom(out: Path, count: int | None, seed: int) -> None:
+    """Write simulated images to disk, with lesion masks and a manifest.csv.
+
+    The images are spread over the splits train, val and test. Fewer than 12 are all in test.
 
     \b
-    Example:
+    Examples:
+      cxr-edge phantom --out samples --count 4 && cxr-edge classify samples/test
       cxr-edge phantom --out simulated && cxr-edge train simulated --out build/try --weights none
     """
     from cxr_edge.data.dataset import PHANTOM_COUNTS
-    from cxr_edge.phantom.sets import write_folder
+    from cxr_edge.phantom.sets import spread, write_folder
     from cxr_edge.system.progress import Progress
 
-    with Progress("drawing films", sum(PHANTOM_COUNTS.values())) as progress:
-        click.echo(write_folder(out, PHANTOM_COUNTS, seed, progress=progress))
+    counts = PHANTOM_COUNTS if count is None else spread(count)
+    with Progress("drawing images", sum(counts.values())) as progress:
+        click.echo(write_folder(out, counts, seed, progress=progress))

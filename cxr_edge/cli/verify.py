@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from cxr_edge.cli.arguments import PATH, open_exported
+from cxr_edge.bundles.bundle import DEFAULT, open_bundle
+from cxr_edge.cli.arguments import PATH
 
 __all__ = ["verify"]
 
@@ -20,6 +21,8 @@ __all__ = ["verify"]
 @click.pass_context
 def verify(ctx: click.Context, bundle: Path | None, as_json: bool, threads: int, trusted: bool) -> None:
     """Check that BUNDLE is complete and that its models give the same outputs here as where they were made.
+
+    Without BUNDLE, it checks the shipped bundle.
 
     Files are checked by hash. Artifacts are opened and run on the golden vectors that export stored. An artifact
     whose runtime is not installed is reported as "not run" and does not fail. The exit code is 1 when anything failed.
@@ -36,7 +39,7 @@ def verify(ctx: click.Context, bundle: Path | None, as_json: bool, threads: int,
     from cxr_edge.bundles import trust
     from cxr_edge.inference import verify as checks
 
-    opened = open_exported(bundle)
+    opened = open_bundle(bundle or DEFAULT)
     report = checks.verify(opened, threads=threads)
     click.echo(json.dumps(report.to_json(), indent=2) if as_json else checks.format_report(report))
     if trusted and report.passed:

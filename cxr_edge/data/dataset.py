@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -192,7 +193,11 @@ def _check_labels(name: str, labels: tuple[str, ...], positive: str) -> None:
             f"the class column of manifest.csv, say all but '{positive}' to 'noncovid'"
         )
     if positive not in labels:
-        raise DataError(f"{name}: no class is named '{positive}' but {listed}; rename the one to be found")
+        # Which of the two is to be found is not known; the second by name stands in the example.
+        raise DataError(
+            f"{name}: no class is named '{positive}'; its classes are {listed}. Name the class to be found, such as "
+            f"--positive {shlex.quote(labels[-1])}"
+        )
 
 
 def _group_copies(digests: dict[str, str]) -> list[tuple[str, ...]]:

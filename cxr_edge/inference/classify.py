@@ -6,7 +6,6 @@ ones are decoded on other threads while the model runs; only so many are held th
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cxr_edge.bundles.bundle import DEFAULT, Bundle, open_bundle
+from cxr_edge.bundles.bundle import Bundle, open_named
 from cxr_edge.bundles.manifest import Artifact, Manifest
 from cxr_edge.contract import HEATMAP_SHAPE, Outputs, artifact_name
 from cxr_edge.errors import BundleError, CxrEdgeError, RuntimeFailure
@@ -90,11 +89,8 @@ def find_model(name: str | Path | Bundle) -> tuple[Bundle, Artifact]:
     """
     if isinstance(name, Bundle):
         return name, choose_artifact(name)
-    folder, artifact = str(name), ""
-    if ":" in folder and not os.path.exists(folder):
-        folder, artifact = folder.rsplit(":", 1)
-    bundle = open_bundle(folder or DEFAULT)
-    return bundle, bundle.artifact(artifact) if artifact else choose_artifact(bundle)
+    bundle, artifact = open_named(str(name))
+    return bundle, artifact or choose_artifact(bundle)
 
 
 def classify(

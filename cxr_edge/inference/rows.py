@@ -36,7 +36,7 @@ def format_table(predictions: Iterable[Prediction]) -> Iterator[str]:
     first = True
     for prediction in predictions:
         if first:
-            yield _row(f"P({prediction.positive})", "label", "decode", "run", "film")
+            yield _row(f"P({prediction.positive})", "threshold", "label", "decode", "run", "film")
             first = False
         yield _table_row(prediction)
     yield RESEARCH_ONLY + "\n"
@@ -95,10 +95,11 @@ def _table_row(prediction: Prediction) -> str:
     film = printable(str(prediction.path))
     if prediction.error is not None:
         fact = prediction.error.removeprefix(f"{prediction.path}: ")
-        return _row("-", "error", "-", "-", f"{film}: {printable(fact)}")
+        return _row("-", "-", "error", "-", "-", f"{film}: {printable(fact)}")
     notes = [*(["unlike the training films"] if prediction.untypical else []), *prediction.warnings]
     return _row(
         f"{prediction.probability:.3f}",
+        f"{prediction.threshold:.3f}",
         printable(str(prediction.label)),
         f"{prediction.decode_ms:.0f} ms",
         f"{prediction.inference_ms:.0f} ms",
@@ -106,6 +107,6 @@ def _table_row(prediction: Prediction) -> str:
     )
 
 
-def _row(probability: str, label: str, decode: str, run: str, film: str) -> str:
+def _row(probability: str, threshold: str, label: str, decode: str, run: str, film: str) -> str:
     # The film comes last: its length is free, and no row waits for the longest name.
-    return f"{probability:>8}  {label:<10}  {decode:>7}  {run:>7}  {film}\n"
+    return f"{probability:>8}  {threshold:>9}  {label:<10}  {decode:>7}  {run:>7}  {film}\n"

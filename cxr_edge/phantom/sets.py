@@ -17,13 +17,15 @@ from cxr_edge.phantom.lesions import KINDS
 from cxr_edge.phantom.radiograph import PhantomFilm, origin_of, render
 from cxr_edge.system import files
 
-__all__ = ["MANIFEST_COLUMNS", "SPLITS", "FilmSpec", "specs", "write_folder"]
+__all__ = ["MANIFEST_COLUMNS", "SPLITS", "FilmSpec", "specs", "spread", "write_folder"]
 
 SPLITS = ("train", "val", "test")
 MANIFEST_COLUMNS = ("path", "class", "split", "source", "patient_id", "view", "sha256", "mask")
 
 _OTHERS = tuple(kind for kind in KINDS if KINDS[kind] == "noncovid")
 _MAX_COUNT = 1 << 24
+# Two of each class in each split: with fewer, training has no figures.
+_FEWEST_IN_SPLIT = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,19 @@ def specs(split: str, count: int, *, seed: int = 0) -> list[FilmSpec]:
         raise DataError(f"phantom: {count} films of seed {seed} cannot be had; give 0 to {_MAX_COUNT} and a seed >= 0")
     base = (seed * len(SPLITS) + SPLITS.index(split)) * _MAX_COUNT
     return [_specify(split, index, base + index) for index in range(count)]
+
+
+def spread(count: int) -> dict[str, int]:
+    """Return how many of `count` simulated images each split gets: about 4 train, 1 val and 2 test of 7.
+
+    Fewer than 12 are too few to train on, so all of them are in test.
+    """
+    if count < len(SPLITS) * _FEWEST_IN_SPLIT:
+        return {"test": count}
+    # Even numbers: a split takes images in pairs, one of each class.
+    val = max(_FEWEST_IN_SPLIT, 2 * round(count / 14))
+    test = max(_FEWEST_IN_SPLIT, 2 * round(count / 7))
+    return {"train": count - val - test, "val": val, "test": test}
 
 
 def _specify(split: str, index: int, film_seed: int) -> FilmSpec:

@@ -31,7 +31,7 @@ from cxr_edge.training.outcome.bundle_writer import save_model
 
 __all__ = ["Candidate", "export_all", "measure"]
 
-_RECIPES = ("none", "int8")
+_RECIPES = ("float32", "int8")
 _BATCH = 32
 
 

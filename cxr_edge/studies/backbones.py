@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_edge.data.dataset import Dataset, open_dataset
+from cxr_edge.data.sufficiency import require_measurable
 from cxr_edge.errors import UsageError
 from cxr_edge.studies import scoring, weights
 from cxr_edge.studies.backbone_exports import Candidate, export_all
@@ -61,6 +62,7 @@ def run(options: BackboneOptions, out: Path, *, resume: bool = False, engine: En
     options.check()
     engine = engine or Engine()
     dataset = open_dataset(options.data, positive=options.positive)
+    require_measurable(dataset)
     sources = {name: weights.find(options.weights, name) for name in options.backbones}
     record = Record(out, resume=resume)
     candidates = _plan(options, dataset, sources, out)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cxr_edge.data.dataset import Dataset, open_dataset
+from cxr_edge.data.sufficiency import require_measurable
 from cxr_edge.errors import UsageError
 from cxr_edge.studies import scoring, weights
 from cxr_edge.studies.cached_heads import AUGMENT, HeadSpec, Place, TrainedHead, head_job, prepare
@@ -44,6 +45,7 @@ class BalanceOptions:
 def run(options: BalanceOptions, out: Path, *, resume: bool = False, engine: Engine | None = None) -> BalanceStudy:
     """Run the study in the folder `out` and return its result. Raises UsageError, DataError, OutputError."""
     whole = open_dataset(options.data, positive=options.positive)
+    require_measurable(whole)
     dataset = thin(whole, options.films)
     source = weights.find(options.weights, options.backbone)
     if source.weights is None:

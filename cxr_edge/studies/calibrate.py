@@ -15,6 +15,7 @@ from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import MANIFEST_NAME, Artifact
 from cxr_edge.contract import KERAS_NAME
 from cxr_edge.data.dataset import Dataset
+from cxr_edge.data.sufficiency import require_measurable
 from cxr_edge.errors import BundleError, DataError, UsageError
 from cxr_edge.metrics import calibration, operating_point
 from cxr_edge.metrics.calibration import Calibration
@@ -64,7 +65,7 @@ def calibrate(
     bundle: Bundle,
     dataset: Dataset,
     *,
-    artifact: str | None = None,
+    artifact: Artifact | None = None,
     rule: str = operating_point.STEADY,
     sensitivity: float | None = None,
     out: Path | None = None,
@@ -81,6 +82,7 @@ def calibrate(
         raise DataError(
             f"{dataset.name}: its positive class is '{dataset.positive}', the bundle's '{bundle.manifest.positive}'"
         )
+    require_measurable(dataset)
     scored = _score_splits(bundle, chosen, dataset)
     val = scored["val"]
     fitted = calibration.fit(val.scores, val.positive, rule=rule, sensitivity=sensitivity)
@@ -96,11 +98,13 @@ def calibrate(
     return found
 
 
-def _choose(bundle: Bundle, artifact: str | None) -> Artifact:
+def _choose(bundle: Bundle, artifact: Artifact | None) -> Artifact:
     if artifact is not None:
-        return bundle.artifact(artifact)
+        return artifact
     if KERAS_NAME not in bundle.manifest.artifacts:
-        raise BundleError(f"{bundle.path}: has no {KERAS_NAME}; name the artifact to calibrate with --artifact")
+        raise BundleError(
+            f"{bundle.path}: has no {KERAS_NAME}; name the artifact to calibrate with, as BUNDLE:ARTIFACT"
+        )
     return bundle.artifact(KERAS_NAME)
 
 

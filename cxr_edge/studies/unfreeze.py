@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from cxr_edge.data.dataset import Dataset, open_dataset
+from cxr_edge.data.sufficiency import require_measurable
 from cxr_edge.errors import UsageError
 from cxr_edge.studies import scoring, weights
 from cxr_edge.studies.jobs import Engine, Job, Record, absolute, run_all
@@ -75,6 +76,7 @@ def run(options: UnfreezeOptions, out: Path, *, resume: bool = False, engine: En
     """
     options.check()
     dataset = thin(open_dataset(options.data, positive=options.positive), options.films)
+    require_measurable(dataset)
     source = weights.find(options.weights, options.backbone)
     if source.weights is None:
         raise UsageError(f"--weights: {source.described}")

@@ -6,7 +6,7 @@ import sys
 import time
 from types import TracebackType
 
-__all__ = ["Progress", "say"]
+__all__ = ["Progress", "describe_duration", "say"]
 
 _BAR_WIDTH = 24
 
@@ -15,6 +15,15 @@ def say(text: str) -> None:
     """Write one line of progress or warning to stderr."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+def describe_duration(seconds: float) -> str:
+    """Return a duration in the unit that suits it, such as "40 s", "12 min" or "3.5 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 class Progress:

@@ -8,12 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from cxr_edge.system.progress import Progress, say
+from cxr_edge.system.progress import Progress, describe_duration, say
 from cxr_edge.training.checkpoint import Checkpoint, Epoch
 from cxr_edge.training.distillation import DistillationLoss, Teachers
 from cxr_edge.training.network.frozen_backbone import Front
 from cxr_edge.training.network.model import backbone_of, freeze, split
 from cxr_edge.training.options import Stage, TrainOptions
+from cxr_edge.training.pace import Pace
 from cxr_edge.training.ranking import RankedModel
 from cxr_edge.training.stage_inputs import AugmentedFilms, CachedActivations, StageInputs
 from cxr_edge.training.training_set import Batches, Films, TrainingSet
@@ -41,9 +42,12 @@ def fit(
     keras.utils.set_random_seed(options.seed)
     if state.weights:
         classifier.set_weights(state.weights)
+    epochs = sum(stage.epochs for stage in options.stages)
+    say(f"{len(options.stages)} stages with {epochs} epochs at most; a stage without progress on val ends early")
+    pace = Pace(options.stages, [_count_images(films, stage) for stage in options.stages])
     for number in range(state.stage, len(options.stages)):
         plan = _plan_stage(number, films, validation, options, teachers)
-        _StageRun(classifier, plan, state, run).run()
+        _StageRun(classifier, plan, state, run, pace).run()
         classifier.set_weights(state.best)
         state.finish_stage(classifier.get_weights())
         state.write(run)
@@ -81,11 +85,17 @@ def _plan_stage(
     return _StagePlan(number, stage, options, training, judged, teachers if stage.temperature else None)
 
 
+def _count_images(films: Films, stage: Stage) -> int:
+    real = int((~films.are_simulated()).sum())
+    return len(films.pixels) if stage.simulated or not real else real
+
+
 class _StageRun:
     """One stage under way: the part of the classifier that trains, what it reads, and the checkpoint it leaves."""
 
-    def __init__(self, classifier: keras.Model, plan: _StagePlan, state: Checkpoint, run: str) -> None:
+    def __init__(self, classifier: keras.Model, plan: _StagePlan, state: Checkpoint, run: str, pace: Pace) -> None:
         self.classifier = classifier
+        self.pace = pace
         self.plan = plan
         self.state = state
         self.key = run
@@ -133,7 +143,11 @@ class _StageRun:
                 self.tail.set_weights(state.average)
             figures = _evaluate(self.tail, self.held_out, plan.validation, self.wanted)
             loss, accuracy = fitted["loss"][0], fitted["accuracy"][0]
-            progress.note = f"loss {loss:.3f}, val loss {figures['val_loss']:.3f}, val AUC {figures['val_auc']:.3f}"
+            left = describe_duration(self.pace.finish_epoch(plan.number, epoch))
+            progress.note = (
+                f"loss {loss:.3f}, val loss {figures['val_loss']:.3f}, val AUC {figures['val_auc']:.3f}; "
+                f"all stages: about {left} left"
+            )
         return {"stage": plan.number, "epoch": epoch, "loss": loss, "accuracy": accuracy} | figures
 
     def _smooth_weights(self, epoch: int) -> list[keras.callbacks.Callback]:

@@ -14,6 +14,7 @@ from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.bundles.manifest import MANIFEST_NAME
 from cxr_edge.contract import KERAS_NAME
 from cxr_edge.data.dataset import Dataset
+from cxr_edge.data.sufficiency import require_measurable
 from cxr_edge.errors import UsageError
 from cxr_edge.system import files
 from cxr_edge.system.progress import Progress, say
@@ -48,6 +49,7 @@ def train(
     a bundle, DataError for films that cannot be used, TrainingError, OutputError.
     """
     _check(options, out, teachers)
+    require_measurable(dataset)
     if teachers:
         options = dataclasses.replace(options, taught_by=())
     elif options.taught_by:

@@ -250,7 +250,7 @@ WITH_A_MODEL = {
     "export": "MODEL --data DATA --out OUT",
     "train": "DATA --teacher SHIPPED --teacher MODEL --weights none --epochs 1 --out OUT",
     "audit": "DATA --model MODEL --out OUT",
-    "calibrate": "MODEL --data DATA --artifact float32 --out OUT",
+    "calibrate": "MODEL:float32 --data DATA --out OUT",
     "study gradcam": "MODEL --data DATA --out OUT",
     "serve": "",
 }
@@ -302,7 +302,7 @@ def test_a_command_refuses_a_hostile_model_before_a_runtime_sees_it(
     command: str, hostile: Bundle, images: Path, tmp_path: Path, opened: list[bytes], sandboxes: list[str]
 ) -> None:
     Image.new("L", (300, 300), 51).save(tmp_path / "image.png")
-    words = {
+    words: dict[str, str | Path] = {
         "MODEL": hostile.path,
         "SHIPPED": default_bundle_path(),
         "DATA": images,
@@ -311,6 +311,7 @@ def test_a_command_refuses_a_hostile_model_before_a_runtime_sees_it(
         "OUT": tmp_path / "out",
         "OUT.png": tmp_path / "out.png",
     }
+    words["MODEL:float32"] = f"{hostile.path}:float32"
     arguments = [words.get(word, word) for word in (*command.split(), *WITH_A_MODEL[command].split())]
     result = invoke(*arguments)
 

@@ -18,7 +18,7 @@ from cxr_edge.audit import probe, shortcut_features
 from cxr_edge.audit.probe import Labels
 from cxr_edge.bundles.bundle import Bundle, default_bundle_path
 from cxr_edge.data.dataset import open_dataset
-from cxr_edge.errors import UsageError
+from cxr_edge.errors import DataError, UsageError
 from cxr_edge.phantom.sets import write_folder
 from cxr_edge.runtimes.keras import load_model
 from cxr_edge.studies import backbones, balance, gradcam, unfreeze
@@ -80,6 +80,19 @@ def test_ray_runs_the_trainings_and_they_are_kept(films: Path, weights: Path, tm
     there = balance.run(options, tmp_path / "there", engine=Engine("ray", 1))
     assert there.rows == here.rows
     assert len(list((tmp_path / "there" / "trainings").glob("*.json"))) == 1
+
+
+def test_studies_refuse_a_set_too_small_for_their_figures_before_they_start(weights: Path, tmp_path: Path) -> None:
+    few = str(write_folder(tmp_path / "few", {"train": 8, "val": 4, "test": 2}).parent)
+
+    for start in (
+        lambda out: balance.run(balance.BalanceOptions(few, str(weights)), out),
+        lambda out: backbones.run(backbones.BackboneOptions(few, str(weights)), out),
+        lambda out: unfreeze.run(unfreeze.UnfreezeOptions(few, str(weights)), out),
+    ):
+        with pytest.raises(DataError, match="split 'test' has 1 image of class 'covid'"):
+            start(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_features_are_computed_once(films: Path, weights: Path, cache: Path) -> None:

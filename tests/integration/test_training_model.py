@@ -10,7 +10,9 @@ import pytest
 
 from cxr_edge.errors import TrainingError, UsageError
 from cxr_edge.training.network.frozen_backbone import Front
-from cxr_edge.training.network.model import BACKBONES, backbone_of, build_classifier, freeze, split
+from cxr_edge.training.network.model import BACKBONES, POOLING, backbone_of, build_classifier, freeze, split
+from cxr_edge.training.outcome import figures
+from cxr_edge.training.training_set import Films
 
 
 def count(weights: list[keras.Variable]) -> int:
@@ -31,6 +33,18 @@ def pixels() -> np.ndarray:
 def test_classifier_has_the_papers_parameters(classifier: keras.Model) -> None:
     assert classifier.count_params() == 2_351_490
     assert len(backbone_of(classifier).layers) == 154
+
+
+def test_answers_are_those_of_the_classifier(classifier: keras.Model) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
+    films = Films(pixels, np.eye(2, dtype=np.float32)[[0, 1, 0]], ("a", "a", "b"))
+    found = figures.answer(classifier, {"val": films}, 1)["val"]
+    both = keras.Model(classifier.inputs[0], [classifier.outputs[0], classifier.get_layer(POOLING).output])
+    probabilities, pooled = both(pixels, training=False)
+
+    assert found.scores == pytest.approx(np.asarray(probabilities)[:, 1], abs=1e-4)
+    assert np.allclose(found.features, np.asarray(pooled), atol=1e-3)
+    assert found.positive.tolist() == [False, True, False]
 
 
 def test_a_third_unfrozen_leaves_the_papers_counts(classifier: keras.Model) -> None:

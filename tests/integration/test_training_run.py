@@ -68,6 +68,8 @@ def resumed(films: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory
     moved = weights.rename(weights.with_name("moved.weights.h5"))
     finished = subprocess.run(command(films, out, moved, "--resume"), capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
+    assert "; all stages: about " in finished.stderr
+    assert finished.stdout.splitlines()[0].startswith(f"{out}: test: AUC within source ")
     assert "going on from stage 1, epoch" in finished.stderr
     return out
 
@@ -122,6 +124,14 @@ def test_the_manifest_names_no_place_on_the_machine(resumed: Path, films: Path) 
 def test_a_finished_bundle_is_not_trained_over(resumed: Path, films: Path) -> None:
     with pytest.raises(UsageError, match="already holds a finished bundle"):
         train(open_dataset(films), build(weights="none"), resumed)
+
+
+def test_a_set_too_small_for_its_figures_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    few = write_folder(tmp_path / "few", {"train": 8, "val": 2, "test": 4}).parent
+
+    with pytest.raises(DataError, match="split 'val' has 1 image of class 'covid'"):
+        train(open_dataset(few), build(preset="single", weights="none"), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_real_and_simulated_films_are_measured_apart(films: Path, tmp_path: Path) -> None:

@@ -10,7 +10,21 @@ from cxr_edge.contract import KERAS_NAME
 from cxr_edge.data.dataset import Dataset
 from cxr_edge.system.about import RESEARCH_ONLY
 
-__all__ = ["write"]
+__all__ = ["headline", "write"]
+
+
+def headline(manifest: Manifest) -> str:
+    """Return the figures of test, or of val without test, in one line: the AUC within each source comes first."""
+    split = "test" if "test" in manifest.metrics else "val"
+    figures = manifest.metrics[split]
+    within = figures["within_source"]
+    parts = [f"AUC within source {source} {_count_auc(own)}" for source, own in within.items()]
+    only_source = any(_count_images(own) == _count_images(figures) for own in within.values())
+    if not only_source:
+        parts.append(f"AUC over all sources {_count_auc(figures)}")
+    if not within:
+        parts.append("no source has both classes, so this AUC may measure the source")
+    return f"{split}: {', '.join(parts)}, accuracy {figures['accuracy']:.3f}"
 
 
 def write(manifest: Manifest, dataset: Dataset) -> str:
@@ -83,6 +97,14 @@ def _list_figures(manifest: Manifest) -> list[str]:
             for source, within in figures["within_source"].items()
         ]
     return rows
+
+
+def _count_images(figures: dict[str, Any]) -> int:
+    return int(figures["positive_films"] + figures["negative_films"])
+
+
+def _count_auc(figures: dict[str, Any]) -> str:
+    return f"{figures['auc']:.3f} ({_count_images(figures)} images)"
 
 
 def _format_auc(figures: dict[str, Any]) -> str:

@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from cxr_edge.metrics import summary
 from cxr_edge.system.progress import Progress
-from cxr_edge.training.network.model import POOLING
+from cxr_edge.training.network.frozen_backbone import Front
+from cxr_edge.training.network.model import backbone_of
+from cxr_edge.training.network.model import split as split_network
 from cxr_edge.training.training_set import Films
 
 __all__ = ["Figures", "SplitAnswers", "answer", "summarise"]
@@ -52,16 +54,17 @@ class SplitAnswers:
 
 def answer(classifier: keras.Model, films: Mapping[str, Films], positive: int) -> dict[str, SplitAnswers]:
     """Run the classifier on the films of each split; `positive` is the column of the positive class."""
-    both = keras.Model(classifier.inputs[0], [classifier.outputs[0], classifier.get_layer(POOLING).output])
+    # LiteRT runs the backbone in a quarter of the time that Keras takes.
+    parts = split_network(classifier, len(backbone_of(classifier).layers))
+    front = Front(parts.front)
     answers = {}
     for split, part in films.items():
         scores, features = [], []
         with Progress(f"measuring {split}", len(part.pixels)) as progress:
             for start in range(0, len(part.pixels), _BATCH):
                 batch = part.pixels[start : start + _BATCH]
-                probabilities, pooled = both(batch, training=False)
-                scores.append(np.asarray(probabilities)[:, positive])
-                features.append(np.asarray(pooled))
+                features.append(front.run(batch))
+                scores.append(np.asarray(parts.tail(features[-1], training=False))[:, positive])
                 progress.advance(len(batch))
         answers[split] = SplitAnswers(
             films=part,

@@ -13,8 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from cxr_edge.bundles.bundle import Bundle
+from cxr_edge.bundles.bundle import DEFAULT, Bundle, default_bundle_path, open_bundle
+from cxr_edge.cli.bench import name_report
 from cxr_edge.cli.main import main
+from cxr_edge.errors import DataError
 from cxr_edge.system.about import RESEARCH_ONLY, __version__
 from tests.support import models
 
@@ -81,9 +83,9 @@ def test_classify_prints_a_row_a_film_and_the_research_note(films: Path, brightn
     head, bright, dark, note = result.stdout.splitlines()
 
     assert (result.exit_code, result.stderr) == (0, "")
-    assert head.split() == ["P(covid)", "label", "decode", "run", "film"]
-    assert bright.split()[:2] == [f"{BRIGHT:.3f}", "covid"]
-    assert dark.split()[:2] == [f"{DARK:.3f}", "noncovid"]
+    assert head.split() == ["P(covid)", "threshold", "label", "decode", "run", "film"]
+    assert bright.split()[:3] == [f"{BRIGHT:.3f}", "0.500", "covid"]
+    assert dark.split()[:3] == [f"{DARK:.3f}", "0.500", "noncovid"]
     assert note == RESEARCH_ONLY
 
 
@@ -155,6 +157,44 @@ def test_explain_writes_the_picture_and_prints_where(films: Path, brightness_bun
         assert picture.width > 2 * 300
 
 
+@pytest.mark.parametrize("command", ["verify", "bench"])
+def test_a_command_without_a_bundle_takes_the_shipped_one(
+    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened: list[Path] = []
+
+    def note(bundle: Bundle, *_: object, **__: object) -> None:
+        opened.append(bundle.path)
+        raise DataError("enough")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cxr_edge.inference.verify.verify", note)
+    monkeypatch.setattr("cxr_edge.benchmarks.run.run", note)
+    assert invoke(command).stderr == "cxr-edge: enough\n"
+    assert opened == [default_bundle_path()]
+
+
+def test_verify_passes_in_an_empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke("verify")
+    assert result.exit_code == 0, result.stdout + result.stderr
+    assert "model_int8.tflite" in result.stdout
+
+
+def test_bench_of_the_shipped_bundle_writes_below_the_working_folder() -> None:
+    assert name_report(open_bundle(DEFAULT)) == Path("build/default-bench")
+
+
+def test_bench_of_another_bundle_writes_beside_it(brightness_bundle: Bundle) -> None:
+    assert name_report(brightness_bundle) == brightness_bundle.path.with_name("brightness-bench")
+
+
+def test_phantom_writes_as_many_images_as_asked_for(tmp_path: Path) -> None:
+    result = invoke("phantom", "--out", tmp_path / "samples", "--count", "4")
+    assert (result.exit_code, result.stdout) == (0, f"{tmp_path / 'samples' / 'manifest.csv'}\n")
+    assert len(list((tmp_path / "samples" / "test").rglob("*.png"))) == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "fact"),
     [
@@ -165,12 +205,18 @@ def test_explain_writes_the_picture_and_prints_where(films: Path, brightness_bun
         (("train", "phantom", "--out", "new", "--balance", "no"), "--balance no: unknown; choose one of augment"),
         (("train", "phantom", "--out", "new", "--unfreeze", "2"), "--unfreeze 2.0: must lie between 0"),
         (("export", "brightness", "--format", "pb"), "--format pb: unknown; choose from tflite, onnx"),
-        (("export", "brightness", "--quantize", "int4"), "--quantize int4: unknown; choose from none, float32"),
+        (("export", "brightness", "--quantize", "int4"), "--quantize int4: unknown; choose from float32"),
         (
             ("export", "brightness", "--format", "onnx", "--quantize", "dynamic"),
             "--quantize dynamic: exists for tflite; add --format tflite",
         ),
         (("export", "brightness", "--out", "film.png"), "--out film.png: is a file; give a folder"),
+        (("export", "brightness", "--quantize", "none"), "--quantize none: unknown; choose from float32"),
+        (
+            ("explain", "film.png", "--model", "brightness", "--out", "map.gif"),
+            "--out map.gif: must end in .png, .jpg, .jpeg, .webp; type --out map.png",
+        ),
+        (("explain", "film.png", "--model", "brightness", "--out", "."), "--out .: must end in .png"),
         (("bench", "brightness", "--device", "abacus"), "device 'abacus' is not known; choose from: cpu"),
         (("explain", "film.png", "--model", "brightness", "--out", "film.png"), "film.png: is the film itself"),
     ],

@@ -54,7 +54,7 @@ def test_audit_without_its_extra_says_what_to_type(
 
 def test_calibrate_prints_the_point_and_writes_a_copy(films: Path, brightness_bundle: Bundle, tmp_path: Path) -> None:
     out = tmp_path / "copy"
-    line = ("calibrate", brightness_bundle.path, "--data", films, "--artifact", "float32", "--sensitivity", "0.9")
+    line = ("calibrate", f"{brightness_bundle.path}:float32", "--data", films, "--sensitivity", "0.9")
     result = invoke(*line, "--out", out)
     assert result.exit_code == 0, result.stderr
     threshold = Bundle.read(out).manifest.threshold
@@ -63,7 +63,7 @@ def test_calibrate_prints_the_point_and_writes_a_copy(films: Path, brightness_bu
 
 
 def test_calibrate_does_not_write_over_another_bundle(films: Path, brightness_bundle: Bundle, tmp_path: Path) -> None:
-    line = ("calibrate", brightness_bundle.path, "--data", films, "--artifact", "float32", "--out", tmp_path / "copy")
+    line = ("calibrate", f"{brightness_bundle.path}:float32", "--data", films, "--out", tmp_path / "copy")
     assert invoke(*line).exit_code == 0
     again = invoke(*line)
     assert again.exit_code == 2
@@ -73,7 +73,32 @@ def test_calibrate_does_not_write_over_another_bundle(films: Path, brightness_bu
 def test_calibrate_refuses_a_bundle_without_the_reference_model(films: Path, brightness_bundle: Bundle) -> None:
     result = invoke("calibrate", brightness_bundle.path, "--data", films)
     assert result.exit_code == 1
-    assert "name the artifact to calibrate with --artifact" in result.stderr
+    assert "name the artifact to calibrate with, as BUNDLE:ARTIFACT" in result.stderr
+
+
+def test_calibrate_refuses_images_too_few_for_figures(brightness_bundle: Bundle, tmp_path: Path) -> None:
+    data = write_folder(tmp_path / "few", {"train": 4, "val": 2, "test": 4}, size_px=128).parent
+    result = invoke("calibrate", f"{brightness_bundle.path}:float32", "--data", data)
+    assert result.exit_code == 1
+    assert "split 'val' has 1 image of class 'covid'; its AUC needs at least 2 of each class" in result.stderr
+
+
+@pytest.mark.slow
+def test_audit_takes_the_artifact_behind_a_colon(films: Path, brightness_bundle: Bundle, tmp_path: Path) -> None:
+    model = f"{brightness_bundle.path}:model_float32.onnx"
+    result = invoke("audit", films, "--model", model, "--out", tmp_path / "audit", "--json")
+    assert json.loads(result.stdout)["model"]["artifact"] == "model_float32.onnx"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["train", "audit", "study backbones", "study unfreeze", "study balance", "study augmentation"],
+)
+def test_a_command_without_data_asks_for_it_and_names_the_simulated_set(command: str, tmp_path: Path) -> None:
+    result = invoke(*command.split(), "--out", tmp_path / "out")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Missing argument 'DATA'. Give a folder of images, or 'phantom' for the simulated set." in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_contact_sheet_is_written_from_the_command_line(films: Path, tmp_path: Path) -> None:

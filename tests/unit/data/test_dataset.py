@@ -137,7 +137,10 @@ def test_open_ignores_other_columns_and_the_case_of_names(tmp_path: Path) -> Non
             "split 'train' has no film of class 'noncovid'",
         ),
         (with_line(0, lambda line: line.replace(",covid,", ",normal,")), r"3 classes \(covid, noncovid, normal\)"),
-        ([line.replace(",covid,", ",sick,") for line in GOOD_LINES], "no class is named 'covid' but noncovid, sick"),
+        (
+            [line.replace(",covid,", ",sick,") for line in GOOD_LINES],
+            "no class is named 'covid'; its classes are noncovid, sick. Name .* such as --positive sick",
+        ),
         ([], "has no images"),
     ],
 )

@@ -157,6 +157,23 @@ def test_write_leaves_a_png_and_no_temporary_file(grey: Image.Image, tmp_path: P
         assert picture.format == "PNG"
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.png", "PNG"), ("a.jpg", "JPEG"), ("a.jpeg", "JPEG"), ("a.JPG", "JPEG"), ("a.webp", "WEBP")]
+)
+def test_write_takes_the_format_from_the_suffix(grey: Image.Image, tmp_path: Path, name: str, kind: str) -> None:
+    write(with_picture(grey), tmp_path / name)
+
+    with Image.open(tmp_path / name) as picture:
+        assert (picture.format, picture.mode) == (kind, "RGB")
+
+
+@pytest.mark.parametrize("name", ["map", "map.gif", "map.dcm"])
+def test_write_refuses_another_suffix_and_says_what_to_type(grey: Image.Image, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"must end in \.png, \.jpg, \.jpeg, \.webp; type --out .*map\.png"):
+        write(with_picture(grey), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_write_carries_no_metadata_of_the_film(grey: Image.Image, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010E] = "DOE^JANE"

@@ -63,9 +63,9 @@ def test_every_format_yields_a_row_before_the_next_film_is_classified(form: str)
 
 def test_table_has_a_head_a_row_a_film_and_the_note_last() -> None:
     assert "".join(format_table([GOOD, BAD])).splitlines() == [
-        "P(covid)  label        decode      run  film",
-        "   0.877  covid         12 ms    23 ms  films/a.png",
-        "       -  error             -        -  films/b.png: the file is empty; copy it again",
+        "P(covid)  threshold  label        decode      run  film",
+        "   0.877      0.400  covid         12 ms    23 ms  films/a.png",
+        "       -          -  error             -        -  films/b.png: the file is empty; copy it again",
         RESEARCH_ONLY,
     ]
 

@@ -138,6 +138,20 @@ def test_render_rejects_bad_seed_or_size(seed: int, size_px: int) -> None:
         render(seed, "none", size_px=size_px)
 
 
+@pytest.mark.parametrize(
+    ("count", "counts"),
+    [
+        (1, {"test": 1}),
+        (11, {"test": 11}),
+        (12, {"train": 4, "val": 4, "test": 4}),
+        (100, {"train": 58, "val": 14, "test": 28}),
+        (1050, {"train": 600, "val": 150, "test": 300}),
+    ],
+)
+def test_spread_fills_every_split_where_there_are_enough(count: int, counts: dict[str, int]) -> None:
+    assert sets.spread(count) == counts
+
+
 def test_specs_are_half_covid_and_spread_the_rest() -> None:
     kinds = [spec.kind for spec in sets.specs("train", 80)]
     assert kinds.count("covid") == 40

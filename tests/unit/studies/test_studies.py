@@ -268,7 +268,9 @@ def test_calibrate_writes_threshold_temperature_and_card(
 ) -> None:
     few = small(films, val=30, test=20)
     out = tmp_path / "calibrated"
-    record = calibrate.calibrate(brightness_bundle, few, artifact="float32", sensitivity=0.9, out=out)
+    record = calibrate.calibrate(
+        brightness_bundle, few, artifact=brightness_bundle.artifact("float32"), sensitivity=0.9, out=out
+    )
     read = Bundle.read(out)
     assert (read.manifest.threshold, read.manifest.calibration) == (
         record.fitted.threshold,
@@ -281,7 +283,9 @@ def test_calibrate_writes_threshold_temperature_and_card(
 
 
 def test_calibrate_in_place_changes_the_bundle_itself(films: Dataset, brightness_bundle: Bundle) -> None:
-    record = calibrate.calibrate(brightness_bundle, small(films, val=30), artifact="float32")
+    record = calibrate.calibrate(
+        brightness_bundle, small(films, val=30), artifact=brightness_bundle.artifact("float32")
+    )
     assert Bundle.read(brightness_bundle.path).manifest.threshold == record.fitted.threshold
     assert set(record.figures) == {"val"}
 
@@ -290,4 +294,4 @@ def test_calibrate_refuses_other_classes(films: Dataset, brightness_bundle: Bund
     items = tuple(dataclasses.replace(i, label="sick" if i.label == "covid" else "well") for i in films.items[:4])
     other = dataclasses.replace(films, items=items, labels=("sick", "well"), positive="sick")
     with pytest.raises(DataError, match="its positive class is 'sick', the bundle's 'covid'"):
-        calibrate.calibrate(brightness_bundle, other, artifact="float32")
+        calibrate.calibrate(brightness_bundle, other, artifact=brightness_bundle.artifact("float32"))

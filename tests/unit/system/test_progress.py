@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from cxr_edge.system.progress import Progress, say
+from cxr_edge.system.progress import Progress, describe_duration, say
 
 
 class Terminal(io.StringIO):
@@ -98,3 +98,10 @@ def test_progress_on_a_terminal_redraws_one_line(monkeypatch: pytest.MonkeyPatch
     assert drawn[1] == "[############............] reading: 2/4 (2 s, 2 s left)"
     assert drawn[-1] == "[########################] reading: 4/4 (4 s)\n"
     assert len(drawn) == 5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (99.4, "99 s"), (100, "2 min"), (3600, "60 min"), (12600, "3.5 h")]
+)
+def test_describe_duration_takes_the_unit_that_suits(seconds: float, text: str) -> None:
+    assert describe_duration(seconds) == text
