@@ -302,7 +302,7 @@ def test_a_command_refuses_a_hostile_model_before_a_runtime_sees_it(
     command: str, hostile: Bundle, images: Path, tmp_path: Path, opened: list[bytes], sandboxes: list[str]
 ) -> None:
     Image.new("L", (300, 300), 51).save(tmp_path / "image.png")
-    words = {
+    words: dict[str, str | Path] = {
         "MODEL": hostile.path,
         "SHIPPED": default_bundle_path(),
         "DATA": images,
