@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from cxr_edge.bundles.bundle import DEFAULT, open_bundle
+from cxr_edge.bundles.bundle import DEFAULT, Bundle, open_bundle
 from cxr_edge.cli.arguments import PATH
-from cxr_edge.errors import UsageError
+from cxr_edge.errors import BudgetMissedError, UsageError
 
 __all__ = ["export"]
 
@@ -55,5 +55,10 @@ def export(
     limits = None if no_repair else Budget() if budget is None else Budget.read(budget)
     chosen = formats or ("tflite", "onnx")
     options = pipeline.ExportOptions(formats=chosen, quantize=quantize, data=data, seed=seed, budget=limits)
-    result = pipeline.export(open_bundle(bundle or DEFAULT), options, out)
-    click.echo(summary.describe(result))
+    opened = open_bundle(bundle or DEFAULT)
+    try:
+        click.echo(summary.describe(pipeline.export(opened, options, out)))
+    except BudgetMissedError:
+        # The artifacts are written all the same, and what they lose matters more than ever.
+        click.echo(summary.describe(Bundle.read(out or pipeline.default_out(opened))))
+        raise

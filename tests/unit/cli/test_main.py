@@ -16,7 +16,7 @@ from PIL import Image
 from cxr_edge.bundles.bundle import DEFAULT, Bundle, default_bundle_path, open_bundle
 from cxr_edge.cli.bench import name_report
 from cxr_edge.cli.main import main
-from cxr_edge.errors import DataError
+from cxr_edge.errors import BudgetMissedError, DataError
 from cxr_edge.system.about import RESEARCH_ONLY, __version__
 from tests.support import models
 
@@ -187,6 +187,19 @@ def test_bench_of_the_shipped_bundle_writes_below_the_working_folder() -> None:
 
 def test_bench_of_another_bundle_writes_beside_it(brightness_bundle: Bundle) -> None:
     assert name_report(brightness_bundle) == brightness_bundle.path.with_name("brightness-bench")
+
+
+def test_export_says_what_is_lost_where_the_budget_is_missed(
+    brightness_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def miss(*_: object) -> Bundle:
+        raise BudgetMissedError("the budget is not met")
+
+    monkeypatch.setattr("cxr_edge.export.pipeline.export", miss)
+    result = invoke("export", brightness_bundle.path, "--out", brightness_bundle.path)
+
+    assert (result.exit_code, result.stderr) == (3, "cxr-edge: the budget is not met\n")
+    assert "  model_float32.tflite " in result.stdout
 
 
 def test_phantom_writes_as_many_images_as_asked_for(tmp_path: Path) -> None:
