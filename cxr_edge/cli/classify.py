@@ -82,12 +82,13 @@ def explain(image: Path, out: Path, model: str, side_by_side: bool) -> None:
     """
     from cxr_edge.errors import ImageError
     from cxr_edge.imaging import decoder
+    from cxr_edge.imaging.picture_files import picture_format
     from cxr_edge.inference import classify as films
     from cxr_edge.inference import explain as maps
     from cxr_edge.inference.classify import find_model
 
     # Before the model runs: a suffix that cannot be written is known now.
-    maps.picture_format(out)
+    picture_format(out)
     bundle, artifact = find_model(model)
     (prediction,) = films.classify(bundle, artifact, [image], keep_pictures=True)
     if prediction.error is not None:

@@ -147,7 +147,7 @@ def balance(data: str, out: Path, resume: bool, engine: str, workers: int | None
 
 @study.command()
 @DATA
-@click.option("--out", required=True, type=PATH, help="The picture, a PNG file.")
+@click.option("--out", required=True, type=PATH, help="The picture: .png, .jpg or .webp.")
 @click.option("--set", "sets", multiple=True, help="paper, default or mild; all by default.")
 @click.option("--films", type=click.IntRange(min=1), help="Films of each class; 2 by default.")
 @click.option("--copies", type=click.IntRange(min=1), help="Augmented versions of each; 7 by default.")
@@ -170,7 +170,7 @@ def augmentation(data: str, out: Path, **chosen: Any) -> None:
 @click.option("--data", default="phantom", show_default=True, help="Films to show.")
 @click.option("--split", default="test", show_default=True, help="Which split of them.")
 @click.option("--each", default=2, show_default=True, type=click.IntRange(min=1), help="Films of each outcome.")
-@click.option("--out", required=True, type=PATH, help="The picture, a PNG file.")
+@click.option("--out", required=True, type=PATH, help="The picture: .png, .jpg or .webp.")
 @AS_JSON
 def gradcam(bundle: Path, data: str, split: str, each: int, out: Path, as_json: bool) -> None:
     """Draw films that BUNDLE calls right and wrong, with the heat maps of float32 and int8.

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cxr_edge.data.dataset import Item, open_dataset
 from cxr_edge.errors import UsageError
-from cxr_edge.system import files
+from cxr_edge.imaging import picture_files
 from cxr_edge.system.about import RESEARCH_ONLY
 from cxr_edge.training import augment
 
@@ -38,7 +38,8 @@ class SheetOptions:
 
 
 def draw_sheet(options: SheetOptions, out: Path) -> Path:
-    """Write the sheet of training films to `out` as PNG and return it. Raises UsageError, DataError, OutputError."""
+    """Write the sheet of training images to `out` and return it. Raises UsageError, DataError, OutputError."""
+    picture_files.picture_format(out)
     unknown = [name for name in options.sets if name not in SETS]
     if unknown:
         raise UsageError(f"--set {unknown[0]}: unknown; choose from {', '.join(SETS)}")
@@ -61,6 +62,5 @@ def draw_sheet(options: SheetOptions, out: Path) -> Path:
             cell = Image.fromarray(np.asarray(pixels)).resize((_CELL_PX, _CELL_PX), Image.Resampling.BILINEAR)
             sheet.paste(cell, (_GAP_PX + place * (_CELL_PX + _GAP_PX), top + _HEAD_PX))
     pen.text((_GAP_PX, height - _HEAD_PX), RESEARCH_ONLY, fill=_INK, font=font)
-    with files.atomic_write(out) as handle:
-        sheet.save(handle, "PNG")
+    picture_files.save(sheet, out)
     return out

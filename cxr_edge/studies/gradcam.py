@@ -14,10 +14,10 @@ from cxr_edge.bundles.bundle import Bundle
 from cxr_edge.contract import Pixels, artifact_name
 from cxr_edge.data.dataset import Dataset
 from cxr_edge.errors import BundleError, DataError
+from cxr_edge.imaging import picture_files
 from cxr_edge.imaging.overlay import overlay
 from cxr_edge.inference.batch import run_films
 from cxr_edge.metrics.confusion import Floats, is_positive
-from cxr_edge.system import files
 from cxr_edge.system.about import RESEARCH_ONLY
 from cxr_edge.system.progress import Progress
 
@@ -89,11 +89,13 @@ class _Panel:
 
 
 def draw_gradcam(bundle: Bundle, dataset: Dataset, out: Path, *, split: str = "test", each: int = 2) -> GradcamFigure:
-    """Write the figure to `out` as PNG and return what it shows.
+    """Write the figure to `out` and return what it shows.
 
     Of each outcome (right and wrong, positive and negative) the `each` films are shown that float is surest of. Raises
-    BundleError without a float32 and an int8 .tflite with heat maps, DataError, RuntimeFailure, OutputError.
+    UsageError for another suffix than a picture's, BundleError without a float32 and an int8 .tflite with heat maps,
+    DataError, RuntimeFailure, OutputError.
     """
+    picture_files.picture_format(out)
     missing = [name for name in ARTIFACTS if name not in bundle.manifest.artifacts]
     if missing:
         raise BundleError(f"{bundle.path}: has no {missing[0]}; make it with 'cxr-edge export --quantize int8'")
@@ -109,8 +111,7 @@ def draw_gradcam(bundle: Bundle, dataset: Dataset, out: Path, *, split: str = "t
     shown = choose(answers[ARTIFACTS[0]].scores, films, threshold, each)
     panels = [_make_panel(films, film, pixels[film.row], answers) for film in shown]
     sheet = _draw(panels, f"Colour: what spoke for the likelier class. Threshold {threshold:.3f}. {RESEARCH_ONLY}")
-    with files.atomic_write(out) as handle:
-        sheet.save(handle, "PNG")
+    picture_files.save(sheet, out)
     return GradcamFigure(tuple(_describe(films, film, answers) for film in shown), split)
 
 

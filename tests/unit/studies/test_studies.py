@@ -234,6 +234,21 @@ def test_figures_are_written_as_png_and_svg_the_same_each_time(films: Dataset, t
     assert RESEARCH_ONLY in (tmp_path / "first" / "outcome.svg").read_text()
 
 
+@pytest.mark.parametrize(("suffix", "mark"), [("jpg", b"\xff\xd8\xff"), ("webp", b"RIFF"), ("png", b"\x89PNG")])
+def test_the_contact_sheet_has_the_format_that_its_suffix_says(tmp_path: Path, suffix: str, mark: bytes) -> None:
+    out = draw_sheet(SheetOptions("phantom", sets=("mild",), films=1, copies=1), tmp_path / f"sheet.{suffix}")
+    assert out.read_bytes().startswith(mark)
+
+
+def test_a_picture_of_another_suffix_is_refused_before_any_work(
+    films: Dataset, tmp_path: Path, brightness_bundle: Bundle
+) -> None:
+    with pytest.raises(UsageError, match=r"type --out .*sheet\.png"):
+        draw_sheet(SheetOptions("nowhere"), tmp_path / "sheet.pdf")
+    with pytest.raises(UsageError, match=r"type --out .*map\.png"):
+        gradcam.draw_gradcam(brightness_bundle, small(films, test=4), tmp_path / "map.pdf")
+
+
 def test_the_contact_sheet_shows_each_film_in_each_augmentation(tmp_path: Path) -> None:
     out = draw_sheet(SheetOptions("phantom", sets=("paper", "mild"), films=1, copies=2), tmp_path / "sheet.png")
     with Image.open(out) as sheet:
