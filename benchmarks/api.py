@@ -15,7 +15,7 @@ from cxr_edge.bundles.bundle import DEFAULT, Bundle, open_bundle
 from cxr_edge.data.dataset import open_dataset
 from cxr_edge.metrics.budget import Limits
 
-__all__ = ["bench", "bench_and_write"]
+__all__ = ["bench", "bench_and_write", "make_options"]
 
 
 def bench(
@@ -42,6 +42,32 @@ def bench(
     BundleError, DeviceError, RuntimeFailure when no artifact runs, OutputError, MissingExtraError.
     """
     opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+    options = make_options(
+        split=split,
+        devices=devices,
+        threads=threads,
+        budget=budget,
+        margin=margin,
+        specificity=specificity,
+        allow_software_gpu=allow_software_gpu,
+        strict=strict,
+    )
+    result, _ = bench_and_write(opened, data, options, budget, out, resume=resume, pictures=pictures)
+    return result
+
+
+def make_options(
+    *,
+    split: str,
+    devices: Sequence[str],
+    threads: Sequence[int],
+    budget: Limits | None,
+    margin: float | None,
+    specificity: float,
+    allow_software_gpu: bool,
+    strict: bool,
+) -> BenchOptions:
+    """Return the options of a bench; the margin is that of the budget unless one is given. Raises UsageError."""
     options = BenchOptions(
         devices=tuple(devices),
         threads=tuple(threads),
@@ -50,10 +76,7 @@ def bench(
         specificity=specificity,
         allow_software_gpu=allow_software_gpu,
     )
-    if strict:
-        options = dataclasses.replace(options, **run.STRICT)
-    result, _ = bench_and_write(opened, data, options, budget, out, resume=resume, pictures=pictures)
-    return result
+    return dataclasses.replace(options, **run.STRICT) if strict else options
 
 
 def bench_and_write(

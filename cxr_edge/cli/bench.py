@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -67,26 +66,25 @@ def bench(
       cxr-edge bench build/mine --device cpu --device ssh://pi@raspberrypi --device pi-emulated:a53
       echo '{"auc_margin": 0.02, "p90_ms": 50}' > limits.json && cxr-edge bench build/mine --budget limits.json
     """
-    from cxr_edge.benchmarks import api, run
+    from cxr_edge.benchmarks import api
     from cxr_edge.benchmarks.report import report_files
     from cxr_edge.benchmarks.report.report_files import HTML_NAME
     from cxr_edge.benchmarks.result import budget_check
-    from cxr_edge.benchmarks.result.bench_result import BenchOptions
     from cxr_edge.errors import BudgetMissedError
     from cxr_edge.metrics.budget import Limits
 
     opened = open_bundle(bundle or DEFAULT)
     limits = None if budget is None else Limits.read(budget)
-    options = BenchOptions(
+    options = api.make_options(
+        split=split,
         devices=devices or ("cpu",),
         threads=threads or (1,),
-        split=split,
-        margin=budget_check.choose_margin(margin, limits),
+        budget=limits,
+        margin=margin,
         specificity=specificity,
         allow_software_gpu=allow_software_gpu,
+        strict=strict,
     )
-    if strict:
-        options = dataclasses.replace(options, **run.STRICT)
     out = out or name_report(opened)
     result, written = api.bench_and_write(opened, data, options, limits, out, resume=resume, pictures=not no_pictures)
     if as_json:

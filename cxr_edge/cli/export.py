@@ -47,17 +47,25 @@ def export(
       cxr-edge export build/mine --format tflite --quantize int8 --out build/phone
       echo '{"flips": 0.005}' > budget.json && cxr-edge export build/mine --quantize int8 --budget budget.json
     """
-    from cxr_edge.export import pipeline, summary
+    from cxr_edge.export import api, pipeline, summary
     from cxr_edge.metrics.budget import Budget
 
     if budget is not None and no_repair:
         raise UsageError(f"--budget {budget} and --no-repair contradict each other; give one of them")
-    limits = None if no_repair else Budget() if budget is None else Budget.read(budget)
-    chosen = formats or ("tflite", "onnx")
-    options = pipeline.ExportOptions(formats=chosen, quantize=quantize, data=data, seed=seed, budget=limits)
+    limits = None if budget is None else Budget.read(budget)
     opened = open_bundle(bundle or DEFAULT)
     try:
-        click.echo(summary.describe(pipeline.export(opened, options, out)))
+        exported = api.export(
+            opened,
+            quantize=quantize,
+            formats=formats or ("tflite", "onnx"),
+            data=data,
+            budget=limits,
+            repair=not no_repair,
+            out=out,
+            seed=seed,
+        )
+        click.echo(summary.describe(exported))
     except BudgetMissedError:
         # The artifacts are written all the same, and what they lose matters more than ever.
         click.echo(summary.describe(Bundle.read(out or pipeline.default_out(opened))))

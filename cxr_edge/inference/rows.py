@@ -13,10 +13,9 @@ from cxr_edge.inference.classify import Prediction
 from cxr_edge.system.about import RESEARCH_ONLY
 from cxr_edge.system.text import csv_cell, csv_record, printable
 
-__all__ = ["FORMATS", "format_csv", "format_json", "format_table", "to_json"]
+__all__ = ["ANSWER_COLUMNS", "FORMATS", "format_csv", "format_json", "format_table", "to_json"]
 
-_CSV_COLUMNS = (
-    "path",
+ANSWER_COLUMNS = (
     "label",
     "positive",
     "probability",
@@ -27,8 +26,10 @@ _CSV_COLUMNS = (
     "inference_ms",
     "warnings",
     "error",
-    "research_only",
 )
+"""The columns of every CSV that say what a model answers for an image."""
+
+_CSV_COLUMNS = ("path", *ANSWER_COLUMNS, "research_only")
 
 
 def format_table(predictions: Iterable[Prediction]) -> Iterator[str]:

@@ -27,22 +27,7 @@ _PREVIEW_PX = 640
 _LAYER_PX = 192
 _FLOAT = ("float32", "float16")
 _MAX_NAME = 120
-_COLUMNS = (
-    "film",
-    "model",
-    "label",
-    "positive",
-    "probability",
-    "threshold",
-    "typicality",
-    "untypical",
-    "decode_ms",
-    "inference_ms",
-    "warnings",
-    "error",
-    "agreement",
-    "research_only",
-)
+_COLUMNS = ("film", "model", *rows.ANSWER_COLUMNS, "agreement", "research_only")
 
 
 @dataclass(frozen=True, eq=False)

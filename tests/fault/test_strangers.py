@@ -251,7 +251,7 @@ WITH_A_MODEL = {
     "train": "DATA --teacher SHIPPED --teacher MODEL --weights none --epochs 1 --out OUT",
     "audit": "DATA --model MODEL --out OUT",
     "calibrate": "MODEL:float32 --data DATA --out OUT",
-    "study gradcam": "MODEL --data DATA --out OUT",
+    "study gradcam": "MODEL --data DATA --out OUT.png",
     "serve": "",
 }
 WITHOUT_A_MODEL = {
